@@ -1,0 +1,1 @@
+"""The plumbing under the notebooks: settings, records, errors, store, services, registry, audit."""
