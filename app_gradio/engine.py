@@ -1,0 +1,221 @@
+"""The engine: one base model, batches that mix councils, XML by grammar, a confidence for every answer."""
+
+from __future__ import annotations
+
+import math
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from astra_lib.core.errors import MissingError, ServiceError
+from astra_lib.core.records import read_json
+from astra_lib.minutes import GRAMMAR, close_fragment
+
+from . import lora
+
+Messages = list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Generation:
+    """`confidence`: geometric mean of the chosen tokens' probabilities before the grammar, in [0, 1]."""
+
+    text: str
+    confidence: float
+    tokens: int
+    finish: str  # "stop" | "length"
+    seconds: float
+
+
+class Engine:
+    """Greedy generation with one LoRA bundle per row. Not thread-safe by itself: `Batcher` owns it in service."""
+
+    def __init__(self, model: Any, tokenizer: Any, base_digest: str, name: str) -> None:
+        self.model, self.tokenizer, self.base_digest, self.name = model, tokenizer, base_digest, name
+        self._grammar: Any = None
+        lora.install(model)
+
+    @classmethod
+    def load(cls, base: Path | str, revision: str | None = None) -> Engine:
+        """Load a base model from a folder (or hub name); on a GPU in bfloat16, else in float32."""
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        folder = Path(base)
+        gpu = torch.cuda.is_available()
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(base, revision=revision or None, padding_side="left")
+            model = AutoModelForCausalLM.from_pretrained(
+                base, revision=revision or None, dtype=torch.bfloat16 if gpu else torch.float32, device_map="cuda" if gpu else None)
+        except OSError as error:
+            raise MissingError(f"cannot load the base model: {str(error).splitlines()[0]}", where=str(base),
+                               remedy="Check [model] base in settings.ini") from None
+        model.eval().requires_grad_(False)
+        if tokenizer.pad_token_id is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        digest = read_json(folder / "base.json")["digest"] if (folder / "base.json").is_file() else f"{base}@{revision or 'main'}"
+        return cls(model, tokenizer, digest, str(base) if not folder.is_dir() else folder.name)
+
+    def load_adapter(self, source: Path | str) -> lora.Bundle:
+        return lora.load(source, self.model, self.base_digest, device=self.model.device)
+
+    def generate(self, prompts: Sequence[Messages], adapters: Sequence[lora.Bundle | None], max_new_tokens: int = 220,
+                 grammar: bool = True) -> list[Generation]:
+        """One answer per prompt, row i with `adapters[i]`. Answers cut at the limit are closed into valid XML."""
+        import torch
+
+        began = time.perf_counter()
+        texts = [self.tokenizer.apply_chat_template(p, add_generation_prompt=True, tokenize=False) for p in prompts]
+        encoded = self.tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False).to(self.model.device)
+        watcher = _Watcher(len(prompts), self._stops(), self._compiled() if grammar else None)
+        with torch.inference_mode(), lora.applied(adapters, self.model.device):
+            out = self.model.generate(
+                **encoded, max_new_tokens=max_new_tokens, do_sample=False, logits_processor=[watcher],
+                eos_token_id=self._stops(), pad_token_id=self.tokenizer.pad_token_id)
+        seconds = time.perf_counter() - began
+        made = []
+        for row, ids in enumerate(out[:, encoded["input_ids"].shape[1]:].tolist()):
+            cut = next((i for i, t in enumerate(ids) if t in watcher.stops), len(ids))
+            text = self.tokenizer.decode(ids[:cut], skip_special_tokens=True).strip()
+            finish = "stop" if cut < len(ids) else "length"
+            if grammar and finish == "length":
+                text = close_fragment(text)
+            made.append(Generation(text, watcher.confidence(row), cut, finish, seconds))
+        return made
+
+    def _stops(self) -> list[int]:
+        ids = {self.tokenizer.eos_token_id, *(_as_list(self.model.generation_config.eos_token_id))}
+        return sorted(i for i in ids if i is not None)
+
+    def _compiled(self) -> Any:
+        """The grammar compiled for this vocabulary; some seconds, once."""
+        if self._grammar is None:
+            import xgrammar
+
+            info = xgrammar.TokenizerInfo.from_huggingface(
+                self.tokenizer, vocab_size=self.model.config.vocab_size, stop_token_ids=self._stops())
+            self._grammar = xgrammar.GrammarCompiler(info).compile_grammar(GRAMMAR)
+        return self._grammar
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+class _Watcher:
+    """A logits processor for one `generate`: masks what the grammar forbids and notes the chosen tokens' log-probability."""
+
+    def __init__(self, rows: int, stops: list[int], compiled: Any) -> None:
+        self.stops = set(stops)
+        self.sums, self.counts, self.done = [0.0] * rows, [0] * rows, [False] * rows
+        self.matchers = None
+        if compiled is not None:
+            import xgrammar
+
+            self.matchers = [xgrammar.GrammarMatcher(compiled) for _ in range(rows)]
+            self.bitmask = xgrammar.allocate_token_bitmask(rows, compiled.tokenizer_info.vocab_size)
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        import torch
+
+        raw = scores.float()
+        if self.matchers is not None:
+            import xgrammar
+
+            for row, matcher in enumerate(self.matchers):
+                if not matcher.is_terminated():
+                    matcher.fill_next_token_bitmask(self.bitmask, row)
+                else:
+                    self.bitmask[row].fill_(-1)
+            xgrammar.apply_token_bitmask_inplace(scores, self.bitmask.to(scores.device))
+        chosen = scores.argmax(-1)
+        logp = raw.gather(1, chosen[:, None])[:, 0] - torch.logsumexp(raw, -1)
+        for row, (token, value) in enumerate(zip(chosen.tolist(), logp.tolist(), strict=True)):
+            if self.done[row]:
+                continue
+            self.sums[row] += value
+            self.counts[row] += 1
+            self.done[row] = token in self.stops
+            if self.matchers is not None and not self.matchers[row].is_terminated():
+                self.matchers[row].accept_token(token)
+        return scores
+
+    def confidence(self, row: int) -> float:
+        return math.exp(self.sums[row] / self.counts[row]) if self.counts[row] else 0.0
+
+
+@dataclass
+class _Request:
+    prompt: Messages
+    adapter: lora.Bundle | None
+    max_new_tokens: int
+    future: Future
+
+
+class Batcher:
+    """One thread owns the engine; requests of all councils are gathered into mixed batches.
+
+    `submit` takes the adapter pointer at admission, so a swap during the wait or the run changes nothing for it."""
+
+    def __init__(self, engine: Engine, max_batch: int = 8, wait_ms: int = 20, limit: int = 256) -> None:
+        self.engine, self.max_batch, self.wait_s = engine, max_batch, wait_ms / 1000
+        self._queue: queue.Queue[_Request | None] = queue.Queue(maxsize=limit)
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="astra-batcher", daemon=True)
+        self._thread.start()
+
+    def submit(self, prompt: Messages, adapter: lora.Bundle | None, max_new_tokens: int) -> Future:
+        """A future of `Generation`; `ServiceError` when the queue is full or the service is stopping."""
+        if self._closed:
+            raise ServiceError("the service is stopping", remedy="Send it again to another replica")
+        request = _Request(prompt, adapter, max_new_tokens, Future())
+        try:
+            self._queue.put_nowait(request)
+        except queue.Full:
+            raise ServiceError("too many requests are waiting", remedy="Send it again in some seconds") from None
+        return request.future
+
+    @property
+    def waiting(self) -> int:
+        return self._queue.qsize()
+
+    def close(self) -> None:
+        """Finish what was admitted, then stop."""
+        self._closed = True
+        self._queue.put(None)
+        self._thread.join()
+
+    def _gather(self) -> list[_Request] | None:
+        first = self._queue.get()
+        if first is None:
+            return None
+        batch, deadline = [first], time.monotonic() + self.wait_s
+        while len(batch) < self.max_batch:
+            try:
+                request = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                break
+            if request is None:
+                self._queue.put(None)
+                break
+            batch.append(request)
+        return batch
+
+    def _run(self) -> None:
+        while (batch := self._gather()) is not None:
+            live = [r for r in batch if r.future.set_running_or_notify_cancel()]
+            if not live:
+                continue
+            try:
+                made = self.engine.generate([r.prompt for r in live], [r.adapter for r in live], max(r.max_new_tokens for r in live))
+            except Exception as error:
+                for request in live:
+                    request.future.set_exception(error)
+                continue
+            for request, generation in zip(live, made, strict=True):
+                request.future.set_result(generation)
