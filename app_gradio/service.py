@@ -1,0 +1,149 @@
+"""One paragraph, from masked speech to audited XML: what the API, the page and `astra draft` all call."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+import uuid
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from astra_lib.core.audit import AuditLog
+from astra_lib.core.errors import AstraError, GateError, InputError, MissingError
+from astra_lib.core.records import AuditRecord, Block, dumps, read_json, sha256_bytes
+from astra_lib.core.registry import Registry
+from astra_lib.core.settings import Settings
+from astra_lib.core.store import Store
+from astra_lib.formatter import NOTHING, Context, build_prompt
+from astra_lib.minutes import check, fragment_texts
+from astra_lib.scrub import PlaceholderMap, Scrubber
+
+from .engine import Batcher, Engine, Generation
+from .swap import Served, Swapper
+
+CANARY = build_prompt("Se abre la sesión y se verifica el quórum.", Context())
+MAX_BLOCK_CHARS = 12_000
+_PLACEHOLDER = re.compile(r"\[[A-ZÁÉÍÓÚÑ]+(?:_[A-Z]+)*_\d+\]")
+
+
+@dataclass(frozen=True)
+class ServedParagraph:
+    """A paragraph as it leaves the service: names filled in, times of the audio it rests on."""
+
+    xml: str
+    text: str
+    kind: str
+    start_ms: int
+    end_ms: int
+    confidence: float
+    audit_id: str
+    unresolved: tuple[str, ...] = ()  # placeholders that stand for nobody we know
+
+
+@dataclass
+class Ticket:
+    """A block on its way: what was admitted, with which adapter."""
+
+    block: Block
+    prompt: list[dict[str, str]]
+    served: Served
+    future: Future = field(repr=False)
+
+
+class Service:
+    """Engine, batcher, swapper, audit and the tenants' privacy maps under one roof."""
+
+    def __init__(self, settings: Settings, engine: Engine, registry: Registry, store: Store, audit: AuditLog) -> None:
+        self.settings, self.engine, self.registry, self.store, self.audit = settings, engine, registry, store, audit
+        self.batcher = Batcher(engine, settings.serve.max_batch, settings.serve.batch_wait_ms)
+        self.swapper = Swapper(engine, self.batcher, registry, store, settings.data_dir / "adapters", CANARY, uuid.uuid4().hex[:12])
+        self._privacy: dict[str, tuple[Scrubber, PlaceholderMap]] = {}
+        self._privacy_lock = threading.Lock()
+        self.started = time.time()
+
+    @classmethod
+    def open(cls, settings: Settings) -> Service:
+        """Load the base model and connect to S3 and Redis; the swapper follows promotions from here on."""
+        from trainer.base_model import ensure_base
+
+        service = cls(settings, Engine.load(ensure_base(settings), settings.model.revision),
+                      Registry.open(settings), Store.open(settings), AuditLog.open(settings))
+        service.swapper.start()
+        return service
+
+    def close(self) -> None:
+        self.swapper.stop()
+        self.batcher.close()
+
+    def privacy(self, tenant: str) -> tuple[Scrubber, PlaceholderMap]:
+        """The tenant's scrubber and placeholder map; the roster lies in data_dir/tenants/<tenant>/roster.json."""
+        with self._privacy_lock:
+            if tenant not in self._privacy:
+                roster = self.settings.data_dir / "tenants" / tenant / "roster.json"
+                if not roster.is_file():
+                    raise MissingError("no roster for this tenant", where=str(roster),
+                                       remedy="Put the councillors' roster.json there: names cannot be protected without it")
+                keep = PlaceholderMap.open(tenant, self.settings)
+                self._privacy[tenant] = (Scrubber(tenant, read_json(roster), keep), keep)
+            return self._privacy[tenant]
+
+    def admit(self, tenant: str, block: Block, context: Context = Context()) -> Ticket:
+        """Mask a block, take the adapter now in service, and queue it."""
+        if not block.text.strip():
+            raise InputError("a block without text", where=f"{block.start:.1f}-{block.end:.1f} s")
+        if len(block.text) > MAX_BLOCK_CHARS or block.end < block.start:
+            raise InputError(f"a block of {len(block.text)} characters, {block.start:.1f}-{block.end:.1f} s",
+                             remedy=f"At most {MAX_BLOCK_CHARS} characters, end after start")
+        served = self.swapper.served(tenant)
+        scrubber, _ = self.privacy(tenant)
+        with self._privacy_lock:
+            masked = scrubber.mask(block.text).text
+            seen = Context(scrubber.mask(context.agenda).text if context.agenda else "",
+                           scrubber.mask(context.previous).text if context.previous else "", context.role)
+        prompt = build_prompt(masked, seen)
+        future = self.batcher.submit(prompt, served.bundle, self.settings.serve.max_new_tokens)
+        return Ticket(block, prompt, served, future)
+
+    def finish(self, ticket: Ticket, tenant: str, session_id: str, transcript_sha256: str, timeout_s: float = 600) -> list[ServedParagraph]:
+        """Wait for the answer, refuse what does not validate, fill in the names, write the audit."""
+        made: Generation = ticket.future.result(timeout=timeout_s)
+        if made.text == NOTHING:
+            return []
+        if found := check(made.text):
+            raise GateError(f"the answer does not validate ({found[0].rule})", where=f"{ticket.block.start:.1f} s",
+                            remedy="Send the block again, or roll the adapter back")
+        _, keep = self.privacy(tenant)
+        paragraphs = []
+        for text, kind, xml in fragment_texts(made.text):
+            if not text.strip():
+                continue
+            filled, filled_xml = keep.unmask(text), keep.unmask(xml, xml=True)
+            unresolved = tuple(dict.fromkeys(_PLACEHOLDER.findall(filled)))
+            record = self._record(ticket, tenant, session_id, transcript_sha256, made, filled_xml)
+            audit_id = self.audit.append(record)
+            paragraphs.append(ServedParagraph(filled_xml, filled, kind, record["start_ms"], record["end_ms"],
+                                              record["confidence"] * (.5 if unresolved else 1.0), audit_id, unresolved))
+        return paragraphs
+
+    def _record(self, ticket: Ticket, tenant: str, session_id: str, transcript_sha256: str, made: Generation, xml: str) -> dict[str, Any]:
+        bundle = ticket.served.bundle
+        return {
+            "tenant": tenant, "session_id": session_id, "start_ms": round(ticket.block.start * 1000),
+            "end_ms": round(ticket.block.end * 1000), "transcript_sha256": transcript_sha256, "adapter_id": bundle.id,
+            "adapter_sha256": bundle.sha256, "generation": ticket.served.generation, "base_model": self.engine.name,
+            "prompt_sha256": sha256_bytes(dumps(ticket.prompt)), "confidence": round(made.confidence, 4),
+            "output_sha256": sha256_bytes(xml), "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        }
+
+    def process(self, tenant: str, session_id: str, blocks: list[Block]) -> tuple[list[ServedParagraph], Served]:
+        """All blocks of one request with one adapter version: admitted together, answered in order."""
+        if not blocks:
+            raise InputError("no blocks", remedy="Send at least one {start_ms, end_ms, speaker, text}")
+        sha = sha256_bytes(dumps([[b.start, b.end, b.speaker, b.text] for b in blocks]))
+        tickets = [self.admit(tenant, b) for b in blocks]
+        paragraphs = [p for t in tickets for p in self.finish(t, tenant, session_id, sha)]
+        return paragraphs, tickets[-1].served

@@ -1,0 +1,213 @@
+"""Mine recordings and actas: transcript + docx -> pairs, session by session.
+
+`python jobs/run_mining.py DIR --tenant T --out DIR` is the same as `astra mine`. A session is a folder with
+`session.json`, `acta.docx` and one or more `transcript*.json`. Sessions are independent: they run in a process pool
+or on a Dask cluster, a bad one is quarantined with its reason, an unchanged one is not mined again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from astra_lib.core import settings as settings_module
+from astra_lib.core.errors import AstraError, InputError, MissingError
+from astra_lib.core.records import Block, Pair, dumps, read_json, read_jsonl, sha256_bytes, sha256_file, write_json, write_jsonl
+
+MINING_VERSION = 1  # raise when a change of code changes pairs: cached sessions are then mined again
+
+
+@dataclass(frozen=True)
+class Session:
+    """One session's folder and what identifies its content."""
+
+    session_id: str
+    tenant: str
+    folder: str
+    acta: str
+    transcripts: tuple[str, ...]
+    fingerprint: str
+
+
+@dataclass
+class Mined:
+    """What mining left under `out`: one folder per session, and those that were refused."""
+
+    out: Path
+    sessions: list[str] = field(default_factory=list)
+    reused: list[str] = field(default_factory=list)
+    quarantined: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
+    wall_s: float = 0.0
+
+    def pairs_of(self, session_id: str) -> list[Pair]:
+        return read_jsonl(self.out / session_id / "pairs.jsonl", Pair)
+
+    def unwritten_of(self, session_id: str) -> list[Block]:
+        return read_jsonl(self.out / session_id / "unwritten.jsonl", Block)
+
+
+def load_mined(out: Path | str) -> Mined:
+    """Read back what `mine` wrote; `MissingError` when it never finished."""
+    out = Path(out)
+    if not (out / "mined.json").is_file():
+        raise MissingError("no finished mining here", where=str(out), remedy="Run `astra mine` first")
+    row = read_json(out / "mined.json")
+    return Mined(out, row["sessions"], row["reused"], row["quarantined"], row["metrics"], row["wall_s"])
+
+
+def discover(source: Path | str, tenant: str, parameters: dict[str, Any]) -> tuple[list[Session], dict[str, str]]:
+    """Session folders below `source`, and `{folder: reason}` for those that cannot be used."""
+    source = Path(source)
+    if not source.is_dir():
+        raise MissingError("no such folder", where=str(source), remedy="Name the folder that holds one folder per session")
+    found: list[Session] = []
+    refused: dict[str, str] = {}
+    folders = sorted({p.parent for name in ("session.json", "acta.docx") for p in source.rglob(name)})
+    for folder in folders:
+        try:
+            found.append(_session(folder, tenant, parameters))
+        except AstraError as error:
+            refused[folder.name] = str(error)
+    counts: dict[str, int] = {}
+    for session in found:
+        counts[session.session_id] = counts.get(session.session_id, 0) + 1
+    for session in [s for s in found if counts[s.session_id] > 1]:
+        refused[Path(session.folder).name] = f"session id {session.session_id!r} is used by {counts[session.session_id]} folders: keep one"
+        found.remove(session)
+    if not found and not refused:
+        raise InputError("no session found", where=str(source), remedy="A session is a folder with session.json, acta.docx and transcript.json")
+    return found, refused
+
+
+def _session(folder: Path, tenant: str, parameters: dict[str, Any]) -> Session:
+    card = read_json(folder / "session.json") if (folder / "session.json").exists() else {}
+    if card.get("consent") is not True:
+        raise InputError("no consent flag", where=str(folder / "session.json"), remedy='Set "consent": true once the council has agreed')
+    if card.get("tenant", tenant) != tenant:
+        raise InputError(f"belongs to tenant {card['tenant']!r}, not {tenant!r}", where=str(folder))
+    session_id = str(card.get("session_id") or folder.name)
+    if not session_id.replace("-", "").replace("_", "").isalnum():
+        raise InputError(f"session id {session_id!r} is not usable as a file name", where=str(folder / "session.json"))
+    acta, transcripts = folder / "acta.docx", sorted(folder.glob("transcript*.json"))
+    for path, what in ((acta, "acta.docx"), (transcripts[0] if transcripts else folder / "transcript.json", "transcript")):
+        if not path.is_file():
+            raise MissingError(f"no {what}", where=str(folder), remedy="Each session needs acta.docx and transcript.json")
+    shas = [sha256_file(p) for p in (acta, *transcripts)]
+    fingerprint = sha256_bytes(dumps([MINING_VERSION, session_id, tenant, shas, parameters]))
+    return Session(session_id, tenant, str(folder), str(acta), tuple(map(str, transcripts)), fingerprint)
+
+
+def mine_session(session: Session, out: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Read, align and write one session; its folder appears whole or not at all. Returns its metrics."""
+    from astra_lib.aligner import align
+    from astra_lib.minutes import read_minutes
+    from astra_lib.transcript import read_transcript
+
+    began = time.perf_counter()
+    transcript = read_transcript([Path(p) for p in session.transcripts], session_id=session.session_id, tenant=session.tenant)
+    minutes = read_minutes(session.acta)
+    alignment = align(transcript, minutes.paragraphs, settings_module.AlignSettings(**parameters))
+    target = Path(out) / session.session_id
+    work = Path(tempfile.mkdtemp(dir=out, prefix=f".{session.session_id}."))
+    try:
+        write_jsonl(work / "pairs.jsonl", alignment.pairs)
+        write_jsonl(work / "unwritten.jsonl", alignment.unwritten)
+        alignment.report(work / "alignment.html")
+        metrics = {**alignment.metrics, "wall_s": round(time.perf_counter() - began, 3)}
+        write_json(work / "metrics.json", {
+            "fingerprint": session.fingerprint, "acta_sha256": sha256_file(session.acta),
+            "transcript_sha256": [sha256_file(p) for p in session.transcripts], "metrics": metrics})
+        shutil.rmtree(target, ignore_errors=True)
+        work.replace(target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return metrics
+
+
+def mine(source: Path | str, tenant: str, out: Path | str, settings: settings_module.Settings,
+         progress: Callable[[Iterable], Iterable] | None = None) -> Mined:
+    """Mine every session below `source` into `out`, reusing what has not changed."""
+    began = time.perf_counter()
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    parameters = asdict(settings.align)
+    sessions, refused = discover(source, tenant, parameters)
+    result = Mined(out, quarantined=refused)
+    todo = []
+    for session in sessions:
+        kept = out / session.session_id / "metrics.json"
+        if kept.is_file() and (row := read_json(kept)).get("fingerprint") == session.fingerprint:
+            result.reused.append(session.session_id)
+            result.metrics[session.session_id] = row["metrics"]
+        else:
+            todo.append(session)
+    with executor(settings, len(todo)) as pool:
+        futures: dict[Future, Session] = {pool.submit(mine_session, s, str(out), parameters): s for s in todo}
+        finished: Iterable[Future] = as_completed(futures)
+        for future in (progress or _bar(len(futures)))(finished):
+            session = futures[future]
+            try:
+                result.metrics[session.session_id] = future.result()
+            except AstraError as error:
+                result.quarantined[session.session_id] = str(error)
+            except Exception as error:  # one session must never stop the others
+                result.quarantined[session.session_id] = f"{type(error).__name__}: {error}"
+    for session_id, metrics in list(result.metrics.items()):
+        if metrics.get("mismatch"):
+            result.quarantined[session_id] = "the acta does not seem to belong to this recording (low estimated precision)"
+            del result.metrics[session_id]
+    result.sessions = sorted(result.metrics)
+    result.wall_s = round(time.perf_counter() - began, 3)
+    write_json(out / "mined.json", {k: v for k, v in asdict(result).items() if k != "out"})
+    return result
+
+
+def executor(settings: settings_module.Settings, work: int) -> Executor:
+    """Local processes, or a Dask cluster's workers behind the same interface when `mine.dask` names a scheduler."""
+    if settings.mine.dask:
+        from distributed import Client
+
+        return Client(settings.mine.dask).get_executor()
+    workers = settings.mine.workers or os.cpu_count() or 1
+    return ProcessPoolExecutor(max_workers=max(1, min(workers, work)))
+
+
+def _bar(total: int) -> Callable[[Iterable], Iterable]:
+    from tqdm import tqdm
+
+    return lambda items: tqdm(items, total=total, desc="mining", unit="session", disable=None if sys.stderr.isatty() else True)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", help="folder with one folder per session")
+    parser.add_argument("--tenant", required=True)
+    parser.add_argument("--out", required=True, help="where pairs, reports and mined.json go")
+
+
+def run(args: argparse.Namespace) -> int:
+    """The command: exit 0, or 3 when no session could be mined."""
+    result = mine(args.source, args.tenant, args.out, settings_module.load())
+    print(f"{len(result.sessions)} sessions ({len(result.reused)} unchanged), {len(result.quarantined)} quarantined, {result.wall_s:.1f} s -> {result.out}")
+    for session_id, reason in sorted(result.quarantined.items()):
+        print(f"  quarantined {session_id}: {reason}")
+    return 0 if result.sessions else 3
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_arguments(arguments)
+    try:
+        sys.exit(run(arguments.parse_args()))
+    except AstraError as error:
+        print(f"astra: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
