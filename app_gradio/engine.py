@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from astra_lib.core.errors import MissingError, ServiceError
-from astra_lib.core.records import read_json
 from astra_lib.minutes import GRAMMAR, close_fragment
+from trainer.base_model import base_digest
 
 from . import lora
 
@@ -58,8 +58,7 @@ class Engine:
         model.eval().requires_grad_(False)
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
-        digest = read_json(folder / "base.json")["digest"] if (folder / "base.json").is_file() else f"{base}@{revision or 'main'}"
-        return cls(model, tokenizer, digest, str(base) if not folder.is_dir() else folder.name)
+        return cls(model, tokenizer, base_digest(base, revision or ""), folder.name if folder.is_dir() else str(base))
 
     def load_adapter(self, source: Path | str) -> lora.Bundle:
         return lora.load(source, self.model, self.base_digest, device=self.model.device)

@@ -1,0 +1,141 @@
+"""Run a job's notebook with checked parameters: `astra run JOB -p k=v`.
+
+papermill guesses types from strings (`007` becomes 7) and only warns of unknown parameters. Here the notebook's own
+`parameters` cell is the contract: names must exist, values must be of the declared type. The executed notebook and its
+HTML page land in the run's folder, also when the job fails.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from astra_lib.core.errors import AstraError, InputError, MissingError
+from astra_lib.core.records import atomic_write, read_json
+from astra_lib.core.settings import Settings
+
+HERE = Path(__file__).resolve().parent
+TYPES = {"str": str, "int": int, "float": float, "bool": bool}
+ERRORS = {"exit_code": 2}
+
+
+class JobError(AstraError, RuntimeError):
+    """A job's notebook stopped; the message is the error's own line."""
+
+    def __init__(self, what: str, *, where: str | None = None, remedy: str | None = None, exit_code: int = 2) -> None:
+        super().__init__(what, where=where, remedy=remedy)
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True)
+class Executed:
+    """`manifest`: what the run left; `report`: the page a reviewer opens."""
+
+    run_id: str
+    folder: Path
+    manifest: dict[str, Any]
+    report: Path
+
+
+def names() -> list[str]:
+    return sorted(p.stem for p in HERE.glob("*.ipynb"))
+
+
+def contract(job: str) -> dict[str, tuple[type, Any]]:
+    """`{parameter: (type, default)}` as the notebook declares them."""
+    import ast
+
+    import papermill
+
+    path = HERE / f"{job}.ipynb"
+    if not path.is_file():
+        raise MissingError(f"no job {job!r}", remedy=f"Jobs: {', '.join(names())}")
+    found = {}
+    for name, row in papermill.inspect_notebook(str(path)).items():
+        kind = TYPES.get(row["inferred_type_name"])
+        if kind is None:
+            raise InputError(f"parameter {name!r} has no type", where=str(path))
+        found[name] = (kind, ast.literal_eval(row["default"]))
+    return found
+
+
+def parse(job: str, pairs: list[str]) -> dict[str, Any]:
+    """`["k=v"]` to typed values; unknown names and wrong types raise `InputError`."""
+    declared, given = contract(job), {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or name not in declared:
+            raise InputError(f"unknown parameter {name!r}", where=f"job {job}", remedy=f"Known: {', '.join(declared)}")
+        given[name] = _typed(text, declared[name][0], f"job {job}, parameter {name}")
+    return given
+
+
+def _typed(text: str, kind: type, where: str) -> Any:
+    from astra_lib.core.settings import cast
+
+    return cast(text, kind, where)
+
+
+def execute(job: str, parameters: dict[str, Any], settings: Settings, progress: bool | None = None) -> Executed:
+    """Execute the notebook and return its finished run; raises the job's own error as one line."""
+    import papermill
+
+    declared = contract(job)
+    for name, value in parameters.items():
+        if name not in declared or not isinstance(value, declared[name][0]):
+            raise InputError(f"parameter {name!r} = {value!r} does not fit", where=f"job {job}")
+    folder = settings.data_dir / "notebooks"
+    folder.mkdir(parents=True, exist_ok=True)
+    pointer = folder / f"{job}.{os.getpid()}.json"
+    output = folder / f"{job}.{os.getpid()}.ipynb"
+    pointer.unlink(missing_ok=True)
+    os.environ["ASTRA_JOB_POINTER"] = str(pointer)
+    failure: Exception | None = None
+    try:
+        papermill.execute_notebook(str(HERE / f"{job}.ipynb"), str(output), parameters=parameters, cwd=str(HERE.parent),
+                                   kernel_name="python3", progress_bar=sys.stderr.isatty() if progress is None else progress,
+                                   log_output=False)
+    except papermill.PapermillExecutionError as error:
+        failure = error
+    finally:
+        os.environ.pop("ASTRA_JOB_POINTER", None)
+    run = read_json(pointer) if pointer.is_file() else None
+    pointer.unlink(missing_ok=True)
+    target = Path(run["folder"]) if run else folder
+    notebook, page = target / f"{job}.notebook.ipynb", target / f"{job}.notebook.html"
+    if output.is_file():
+        output.replace(notebook)
+        atomic_write(page, to_html(notebook))
+    if failure is not None:
+        raise as_error(failure, job, page)
+    if run is None:
+        raise JobError("the notebook ended without a run", where=f"job {job}")
+    return Executed(run["run_id"], target, read_json(target / "manifest.json"), target / "report.html")
+
+
+def to_html(notebook: Path) -> str:
+    """The executed notebook as a page, code folded away."""
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True)
+    return exporter.from_filename(str(notebook))[0]
+
+
+def as_error(failure: Any, job: str, page: Path) -> JobError:
+    """The error inside the notebook as one line; gates keep their exit code 3."""
+    from astra_lib.core import errors
+
+    kind = getattr(errors, getattr(failure, "ename", ""), None)
+    code = kind.exit_code if kind else 2
+    value = str(getattr(failure, "evalue", failure)).splitlines()
+    return JobError(value[0] if value else type(failure).__name__, where=f"job {job}", remedy=f"The run so far: {page}", exit_code=code)
+
+
+def note(run: Any) -> None:
+    """Called inside a job: tells the runner which run this notebook writes."""
+    if pointer := os.environ.get("ASTRA_JOB_POINTER"):
+        atomic_write(pointer, json.dumps({"run_id": run.run_id, "folder": str(run.dir)}))
