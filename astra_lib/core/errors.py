@@ -4,6 +4,10 @@
 The command line prints one line for each and exits with its `exit_code`.
 """
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class AstraError(Exception):
     """`what` is wrong, `where` it was seen (a file, a key, a row), `remedy`: what the reader should do."""
@@ -60,3 +64,29 @@ class GateError(AstraError, RuntimeError):
 
 class BudgetError(GateError):
     """A limit of time or cost was reached; the work was stopped."""
+
+
+class DiskError(AstraError, OSError):
+    """A file cannot be written or read: a full disk, missing rights, a broken device."""
+
+    def __str__(self) -> str:
+        return AstraError.__str__(self)
+
+
+@contextmanager
+def disk_errors(where: object) -> Iterator[None]:
+    """Turn an `OSError` of the block into a `DiskError` that names `where`; `AstraError` passes through."""
+    try:
+        yield
+    except AstraError:
+        raise
+    except OSError as error:
+        remedy = {
+            errno.ENOSPC: "Free disk space or point ASTRA_DATA_DIR at a larger disk, then run the same command again",
+            errno.EDQUOT: "The quota is used up: free space, then run the same command again",
+            errno.EFBIG: "The file passes this user's or file system's size limit",
+            errno.EACCES: "Check who may write there",
+            errno.EPERM: "Check who may write there",
+            errno.EROFS: "Point ASTRA_DATA_DIR at a folder that can be written",
+        }.get(error.errno or 0, "Check the disk, then run the same command again")
+        raise DiskError(error.strerror or str(error), where=str(where), remedy=remedy) from error

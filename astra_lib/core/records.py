@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from .errors import InputError, MissingError
+from .errors import InputError, MissingError, disk_errors
 
 ParagraphKind = Literal[
     "heading", "agenda", "rollcall", "formula", "handover", "vote", "body", "list", "table", "signature"
@@ -193,21 +193,25 @@ def from_dict(cls: type[T], row: dict[str, Any], *, where: str = "record") -> T:
 
 
 def atomic_write(path: Path | str, data: bytes | str) -> Path:
-    """Write a file whole or not at all: to a temporary neighbour, synced, then renamed over `path`."""
+    """Write a file whole or not at all: to a temporary neighbour, synced, then renamed over `path`.
+
+    Raises `DiskError` (a full disk, no rights); what stood at `path` before is then still there.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     payload = data.encode("utf-8") if isinstance(data, str) else data
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(payload)
-            out.flush()
-            os.fsync(out.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as out:
+                out.write(payload)
+                out.flush()
+                os.fsync(out.fileno())
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
     return path
 
 

@@ -317,6 +317,8 @@ def _seaweed(settings: Settings) -> _Server:
         return [
             str(seaweed_binary()), "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
             f"-master.port={ports['master']}", "-master.telemetry=false", "-master.volumeSizeLimitMB=256",
+            # one master: an old election state only delays it by an election timeout; volumes report themselves
+            "-master.resumeState=false",
             f"-volume.port={ports['volume']}", "-volume.max=0", "-volume.preStopSeconds=1", "-volume.minFreeSpace=100MiB",
             "-filer", f"-filer.port={ports['filer']}", "-s3", f"-s3.port={ports['s3']}", "-s3.port.iceberg=0",
             "-s3.port.lance=0", f"-s3.config={config}", "-s3.autoCreateBucket=false",
