@@ -28,6 +28,7 @@ from .settings import Settings
 _CHUNK = 1 << 20
 _LARGEST = 5 << 30  # S3's bound for an upload in one part
 _READ_TRIES = 3
+Names = list[str]  # inside the class `list` is the method
 _ABSENT = {"NoSuchKey", "404", "NotFound"}
 
 
@@ -182,11 +183,11 @@ class Store:
             return False
         return True
 
-    def list(self, prefix: str) -> list[str]:
+    def list(self, prefix: str) -> Names:
         """Every key that starts with `prefix`, sorted."""
         return sorted(key for key, _ in self._entries(prefix))
 
-    def folders(self, prefix: str) -> list[str]:  # type: ignore[valid-type]
+    def folders(self, prefix: str) -> Names:
         """The names directly below `prefix` (which ends in a slash, or is empty), sorted."""
         if prefix and not prefix.endswith("/"):
             raise InputError("a prefix ends in a slash", where=prefix)
@@ -204,21 +205,25 @@ class Store:
         with s3_errors(self._where(key), doing="delete an object"):
             self.client.delete_object(Bucket=self.bucket, Key=check_key(key))
 
-    def ensure_prefix(self, prefix: str, folder: Path | str) -> list[Path]:  # type: ignore[valid-type]
-        """Bring everything below `prefix` into `folder`; files that are there and match are not fetched again."""
+    def ensure_prefix(self, prefix: str, folder: Path | str) -> Names:
+        """Bring everything below `prefix` into `folder`; files that are there and match are not fetched again.
+
+        Returns the names below `folder`, sorted. Raises `MissingError` when nothing is stored there.
+        """
         if not prefix.endswith("/"):
             raise InputError("a prefix ends in a slash", where=prefix)
-        paths = []
+        names = []
         for key, size in self._entries(prefix):
             check_key(key)
-            path = Path(folder) / key[len(prefix):]
+            name = key[len(prefix):]
+            path = Path(folder) / name
             stored = self.head(key).get("Metadata", {}).get("sha256")
             if not (path.is_file() and path.stat().st_size == size and stored and sha256_file(path) == stored):
                 self.get_file(key, path)
-            paths.append(path)
-        if not paths:
+            names.append(name)
+        if not names:
             raise MissingError("nothing is stored here", where=self._where(prefix))
-        return sorted(paths)
+        return sorted(names)
 
     def presign_get(self, key: str, seconds: int | None = None) -> str:
         """A URL to fetch `key` without credentials, for `seconds` (the settings' default)."""
@@ -269,3 +274,12 @@ def _digests(body: IO[bytes]) -> tuple[str, str, int]:
         md5.update(chunk)
         size += len(chunk)
     return sha256.hexdigest(), base64.b64encode(md5.digest()).decode(), size
+
+
+def __getattr__(name: str) -> Any:
+    """`Run` and `lineage` live in `manifest`, which builds on this module."""
+    if name in {"Run", "lineage"}:
+        from . import manifest
+
+        return getattr(manifest, name)
+    raise AttributeError(name)
