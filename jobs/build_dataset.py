@@ -13,7 +13,23 @@ from astra_lib.core.errors import InputError
 from astra_lib.core.records import Example, read_json, read_jsonl, sha256_file
 from astra_lib.core.settings import Settings
 
-from .run_mining import Mined
+from . import runner
+from .run_mining import Mined, load_mined
+
+CODE = ("astra_lib/text.py", "astra_lib/scrub.py", "astra_lib/formatter.py", "jobs/build_dataset.py")
+
+
+def declare(parameters: dict[str, Any], settings: Settings) -> tuple[dict[str, Any], dict[str, Path]]:
+    """What a dataset run depends on: the mined pairs, the roster, the context length, the split."""
+    parameters = {**parameters, "mine_run": parameters["mine_run"] or runner.newest("mine", parameters["tenant"], settings)}
+    folder = settings.data_dir / "runs" / "mine" / parameters["mine_run"] / "sessions"
+    inputs = {p.relative_to(folder).as_posix(): p for n in ("pairs.jsonl", "unwritten.jsonl", "mined.json") for p in sorted(folder.rglob(n))}
+    return ({**parameters, "dataset": asdict(settings.dataset), "max_length": settings.model.max_length, "base": settings.model.base,
+             "code": runner.code_digest(*CODE)}, inputs | {"roster.json": Path(parameters["roster"])})
+
+
+def mined_of(mine_run: str, settings: Settings) -> Mined:
+    return load_mined(settings.data_dir / "runs" / "mine" / mine_run / "sessions")
 
 
 @dataclass
@@ -90,3 +106,16 @@ def _bar(items: Iterable) -> Iterable:
     from tqdm import tqdm
 
     return tqdm(items, desc="masking", unit="session", disable=None if sys.stderr.isatty() else True)
+
+
+def register(run: Any, made: Dataset) -> dict[str, Any]:
+    """Add the files to the run; returns its metrics."""
+    for path in made.files.values():
+        run.add_output(path)
+    run.add_output(run.dir / "report.html")
+    return {"rows": made.card["rows"], "dropped": made.card["dropped"], "tokens": made.card["tokens"],
+            "personal_data_masked": made.card["personal_data_masked"], "personal_data_left": 0, "recurring_val": len(made.card["recurring_val"])}
+
+
+def shown_row(row: Example) -> str:
+    return "\n\n".join(f"[{m['role']}]\n{m['content']}" for m in row.prompt + row.completion)

@@ -6,12 +6,36 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from astra_lib.core.records import Example, Verdict, atomic_write, iter_jsonl, sha256_bytes, to_dict, write_json
+from astra_lib.core.records import Example, Verdict, atomic_write, iter_jsonl, read_json, read_jsonl, sha256_bytes, to_dict, write_json
 from astra_lib.core.settings import Settings
+
+
+CODE = ("astra_lib/judge.py", "astra_lib/minutes.py", "app_gradio/engine.py", "app_gradio/lora.py")
+
+
+def declare(parameters: dict[str, Any], settings: Settings) -> tuple[dict[str, Any], dict[str, Path]]:
+    """What a judge run depends on: the adapter, the validation rows, the adapter in service, the gates."""
+    from astra_lib.core.registry import Registry
+
+    from . import runner
+
+    train_run = parameters["train_run"] or runner.newest("train", parameters["tenant"], settings)
+    folder = settings.data_dir / "runs" / "train" / train_run
+    manifest = read_json(folder / "manifest.json")
+    registry = Registry.open(settings)
+    registry.register_tenant(parameters["tenant"])
+    current = registry.current(parameters["tenant"])
+    candidate = manifest["metrics"]["adapter"]["sha256"]
+    # the candidate itself in service: this run was judged and promoted before; the opponent is the one before it
+    older = [p for p in registry.history(parameters["tenant"]) if p.adapter.sha256 != candidate]
+    opponent = current.adapter if current and current.adapter.sha256 != candidate else (older[-1].adapter if older else None)
+    val = settings.data_dir / "runs" / "dataset" / manifest["parameters"]["dataset_run"] / "val.jsonl"
+    return ({**parameters, "train_run": train_run, "judge": asdict(settings.judge), "code": runner.code_digest(*CODE),
+             "incumbent": asdict(opponent) if opponent else None}, {"adapter.zip": folder / "adapter.zip", "val.jsonl": val})
 
 
 @dataclass
@@ -68,6 +92,32 @@ def hear(rows: Sequence[Example], candidate: Path | str, out: Path | str, settin
         bundles["incumbent"] = engine.load_adapter(incumbent)
     outputs = {name: predict(engine, b, chosen, out / f"predictions.{name}.jsonl", settings, progress) for name, b in bundles.items()}
     return decide(chosen, outputs, out, settings, {n: b.sha256 for n, b in bundles.items() if b})
+
+
+def hear_run(run: Any, settings: Settings) -> Hearing:
+    """Judge the candidate that the run declared, in the run's own folder."""
+    from app_gradio.engine import Engine
+    from astra_lib.core.store import Store
+    from trainer.base_model import ensure_base
+
+    inputs = declare({k: run.parameters[k] for k in ("tenant", "train_run")}, settings)[1]
+    incumbent = None
+    if opponent := run.parameters["incumbent"]:
+        incumbent = settings.data_dir / "adapters" / f"{opponent['sha256']}.zip"
+        if not incumbent.is_file():
+            Store.open(settings).get_file(opponent["key"], incumbent, opponent["sha256"])
+    return hear(read_jsonl(inputs["val.jsonl"], Example), inputs["adapter.zip"], run.dir, settings,
+                Engine.load(ensure_base(settings), settings.model.revision), incumbent)
+
+
+def register(run: Any, heard: Hearing, settings: Settings) -> dict[str, Any]:
+    """Add the files to the run; returns its metrics, with the adapter a promotion will need."""
+    train = read_json(settings.data_dir / "runs" / "train" / run.parameters["train_run"] / "manifest.json")
+    for path in heard.files.values():
+        run.add_output(path)
+    run.add_output(run.dir / "report.html")
+    return {"verdict": heard.verdict.verdict, "reasons": heard.verdict.reasons, "models": heard.verdict.metrics,
+            "comparison": heard.verdict.comparison, "adapter": train["metrics"]["adapter"]}
 
 
 def decide(rows: Sequence[Example], outputs: dict[str, dict[str, str]], out: Path | str, settings: Settings,

@@ -172,6 +172,68 @@ def mine(source: Path | str, tenant: str, out: Path | str, settings: settings_mo
     return result
 
 
+CODE = ("astra_lib/text.py", "astra_lib/transcript.py", "astra_lib/minutes.py", "astra_lib/aligner.py")
+
+
+def declare(parameters: dict[str, Any], settings: settings_module.Settings) -> tuple[dict[str, Any], dict[str, Path]]:
+    """What a mine run depends on: the sessions' files, the aligner's parameters and code."""
+    from .runner import code_digest
+
+    source = Path(parameters["source"])
+    files = sorted(p for n in ("acta.docx", "transcript*.json", "session.json") for p in source.rglob(n))
+    return ({**parameters, "align": asdict(settings.align), "code": code_digest(*CODE)},
+            {p.relative_to(source).as_posix(): p for p in files})
+
+
+@dataclass
+class Summary:
+    """What the mine job shows: a table, two series for the chart, cards and the run's metrics."""
+
+    table: list[dict[str, Any]]
+    coverage: dict[str, float]
+    precision: dict[str, float]
+    cards: dict[str, Any]
+    metrics: dict[str, Any]
+
+
+def summarise(mined: Mined, source: Path | str) -> Summary:
+    """Per session and over all; measured against gold where a session has `gold.json` (the samples do)."""
+    from astra_lib.aligner import score
+
+    table, f1 = [], []
+    for session_id in mined.sessions:
+        m, pairs = mined.metrics[session_id], mined.pairs_of(session_id)
+        row = {"session": session_id, "paragraphs": len(pairs), "aligned": sum(p.start is not None for p in pairs),
+               "coverage": m["coverage"], "estimated_precision": m["estimated_precision"],
+               "longest_block_s": max((b.end - b.start for p in pairs for b in p.blocks), default=0.0), "wall_s": m["wall_s"]}
+        gold = next(iter(Path(source).rglob(f"{session_id}/gold.json")), None)
+        if gold is not None:
+            measured = score(pairs, read_json(gold))
+            row |= {"gold_precision": measured["precision"], "gold_recall": measured["recall"], "gold_f1": measured["f1"]}
+            f1.append(measured["f1"])
+        table.append(row)
+    short = {s: s[5:] if len(mined.sessions) > 3 else s for s in mined.sessions}
+    mean = lambda key: sum(r[key] for r in table) / len(table) if table else 0.0  # noqa: E731
+    metrics = {"sessions": len(table), "quarantined": len(mined.quarantined), "paragraphs": sum(r["paragraphs"] for r in table),
+               "aligned": sum(r["aligned"] for r in table), "coverage": mean("coverage"),
+               "estimated_precision": mean("estimated_precision"), "gold_f1": sum(f1) / len(f1) if f1 else None,
+               "longest_block_s": max((r["longest_block_s"] for r in table), default=0.0), "wall_s": mined.wall_s}
+    cards = {k: metrics[k] for k in ("sessions", "aligned", "coverage", "estimated_precision", "gold_f1", "longest_block_s")}
+    return Summary(table, {short[r["session"]]: r["coverage"] for r in table},
+                   {short[r["session"]]: r["estimated_precision"] for r in table}, cards, metrics)
+
+
+def register(run: Any, mined: Mined) -> str:
+    """Copy what was mined into the run; it holds names, so it is recorded by hash and never uploaded. Returns links for the report."""
+    links = []
+    for session_id in mined.sessions:
+        shutil.copytree(mined.out / session_id, run.dir / "sessions" / session_id, dirs_exist_ok=True)
+        links.append(f"<li><a href='sessions/{session_id}/alignment.html'>{session_id}</a></li>")
+    shutil.copy(mined.out / "mined.json", run.dir / "sessions" / "mined.json")
+    run.add_output(run.dir / "sessions", private=True)
+    return f"<h2>Alignment of each session</h2><ul>{''.join(links)}</ul>"
+
+
 def executor(settings: settings_module.Settings, work: int) -> Executor:
     """Local processes, or a Dask cluster's workers behind the same interface when `mine.dask` names a scheduler."""
     if settings.mine.dask:

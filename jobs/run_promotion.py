@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from astra_lib.core.errors import GateError
 from astra_lib.core.records import read_json
 from astra_lib.core.registry import AdapterRef, Registry
 from astra_lib.core.settings import Settings
+
+from . import runner
+
+
+def declare(parameters: dict[str, Any], settings: Settings) -> tuple[dict[str, Any], dict[str, Path]]:
+    """What a promotion depends on: the verdict, and the generation it would replace."""
+    judge_run = parameters["judge_run"] or runner.newest("judge", parameters["tenant"], settings)
+    return ({**parameters, "judge_run": judge_run}, {"verdict.json": settings.data_dir / "runs" / "judge" / judge_run / "verdict.json"})
+
+
+def history(tenant: str, settings: Settings) -> list[dict[str, Any]]:
+    return [{"generation": p.generation, "adapter": p.adapter.id, "time": p.time, "by": p.by} for p in Registry.open(settings).history(tenant)]
 
 
 def promote_run(tenant: str, judge_run: str, settings: Settings, by: str = "astra promote") -> Any:

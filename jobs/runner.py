@@ -7,6 +7,7 @@ HTML page land in the run's folder, also when the job fails.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -15,12 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from astra_lib.core.errors import AstraError, InputError, MissingError
-from astra_lib.core.records import atomic_write, read_json
+from astra_lib.core import settings as settings_module
+from astra_lib.core.manifest import MANIFEST, Run, _artifacts, fingerprint
+from astra_lib.core.records import atomic_write, read_json, sha256_bytes
 from astra_lib.core.settings import Settings
 
 HERE = Path(__file__).resolve().parent
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
-ERRORS = {"exit_code": 2}
+# job -> the module whose `declare(parameters, settings)` names what the run depends on
+MODULES = {"mine": "run_mining", "dataset": "build_dataset", "train": "run_training", "judge": "run_judge", "promote": "run_promotion"}
 
 
 class JobError(AstraError, RuntimeError):
@@ -39,6 +43,7 @@ class Executed:
     folder: Path
     manifest: dict[str, Any]
     report: Path
+    reused: bool = False
 
 
 def names() -> list[str]:
@@ -80,8 +85,12 @@ def _typed(text: str, kind: type, where: str) -> Any:
     return cast(text, kind, where)
 
 
-def execute(job: str, parameters: dict[str, Any], settings: Settings, progress: bool | None = None) -> Executed:
-    """Execute the notebook and return its finished run; raises the job's own error as one line."""
+def execute(job: str, parameters: dict[str, Any], settings: Settings, progress: bool | None = None, again: bool = False) -> Executed:
+    """Execute the notebook and return its finished run; raises the job's own error as one line.
+
+    A finished run with the same parameters, inputs and code is returned as it is, unless `again`."""
+    if not again and (found := already(job, parameters, settings)):
+        return Executed(found.run_id, found.dir, read_json(found.dir / MANIFEST), found.dir / "report.html", True)
     import papermill
 
     declared = contract(job)
@@ -114,7 +123,7 @@ def execute(job: str, parameters: dict[str, Any], settings: Settings, progress: 
         raise as_error(failure, job, page)
     if run is None:
         raise JobError("the notebook ended without a run", where=f"job {job}")
-    return Executed(run["run_id"], target, read_json(target / "manifest.json"), target / "report.html")
+    return Executed(run["run_id"], target, read_json(target / MANIFEST), target / "report.html")
 
 
 def to_html(notebook: Path) -> str:
@@ -135,7 +144,40 @@ def as_error(failure: Any, job: str, page: Path) -> JobError:
     return JobError(value[0] if value else type(failure).__name__, where=f"job {job}", remedy=f"The run so far: {page}", exit_code=code)
 
 
-def note(run: Any) -> None:
-    """Called inside a job: tells the runner which run this notebook writes."""
+def declare(job: str, parameters: dict[str, Any], settings: Settings) -> tuple[dict[str, Any], dict[str, Path]]:
+    """`(parameters, inputs)` that make two runs of a job the same: defaults filled in, the newest run named."""
+    module = importlib.import_module(f"jobs.{MODULES[job]}")
+    defaults = {name: default for name, (_, default) in contract(job).items()}
+    return module.declare({**defaults, **parameters}, settings)
+
+
+def begin(job: str, **parameters: Any) -> Run:
+    """Called first inside a job's notebook: its run, taken over from a killed one where there is one."""
+    settings = settings_module.load()
+    declared, inputs = declare(job, parameters, settings)
+    run = Run.resume_or_start(job, declared, settings, tenant=declared["tenant"], seed=settings.train.seed, inputs=inputs)
+    if run.finished:  # asked for again by hand
+        run = Run.start(job, declared, settings, tenant=declared["tenant"], seed=settings.train.seed, inputs=inputs)
     if pointer := os.environ.get("ASTRA_JOB_POINTER"):
         atomic_write(pointer, json.dumps({"run_id": run.run_id, "folder": str(run.dir)}))
+    return run
+
+
+def already(job: str, parameters: dict[str, Any], settings: Settings) -> Run | None:
+    """The finished run with the same parameters, inputs and code, if there is one."""
+    declared, inputs = declare(job, parameters, settings)
+    return Run.find(job, fingerprint(job, declared, _artifacts(inputs, settings), declared["tenant"], settings.train.seed), settings)
+
+
+def newest(job: str, tenant: str, settings: Settings) -> str:
+    """The run id of a tenant's newest finished run of `job`."""
+    folder = settings.data_dir / "runs" / job
+    for path in sorted(folder.glob(f"*/{MANIFEST}"), reverse=True):
+        if read_json(path)["tenant"] == tenant:
+            return path.parent.name
+    raise MissingError(f"no finished {job} run of {tenant}", where=str(folder), remedy=f"astra run {job} -p tenant={tenant}")
+
+
+def code_digest(*paths: str) -> str:
+    """One hash over source files of the project: a run of other code is another run."""
+    return sha256_bytes("".join(sha256_bytes((HERE.parent / p).read_bytes()) for p in paths))[:16]
