@@ -35,12 +35,13 @@ _PACKAGES = ("astra", "torch", "transformers", "peft", "trl", "datasets", "faste
 
 @dataclass
 class Artifact:
-    """A file that went in or out. `from_run`: the run whose output an input was."""
+    """A file that went in or out. `from_run`: the run whose output an input was. `private`: never leaves this machine."""
 
     name: str
     sha256: str
     bytes: int
     from_run: str = ""
+    private: bool = False
 
 
 @dataclass
@@ -175,6 +176,8 @@ class Run:
         prefix = f"runs/{manifest.job}/{run_id}/"
         for artifact in manifest.outputs:
             path = folder / artifact.name
+            if artifact.private and not path.is_file():
+                raise MissingError("a private output lies on the machine that made it", where=str(path), remedy=f"Run {manifest.job} again here")
             if not (path.is_file() and path.stat().st_size == artifact.bytes and sha256_file(path) == artifact.sha256):
                 store.get_file(prefix + artifact.name, path, artifact.sha256)
         write_json(folder / MANIFEST, asdict(manifest))
@@ -204,10 +207,11 @@ class Run:
             self.inputs.append(artifact)
         return artifact.sha256
 
-    def add_output(self, path: Path | str, name: str | None = None) -> str:
+    def add_output(self, path: Path | str, name: str | None = None, private: bool = False) -> str:
         """Record a file (or all files of a folder) that was written; one from elsewhere is copied into the run.
 
-        `name`: its path inside the run. Returns the sha256 (of a folder: of its list of files).
+        `name`: its path inside the run. `private`: it may hold personal data; the manifest knows its hash, the object
+        store never sees it. Returns the sha256 (of a folder: of its list of files).
         """
         self._still_open()
         path = Path(path)
@@ -215,7 +219,7 @@ class Run:
             base = path.resolve()
             inside = self._inside(base)
             names = {f: f"{name or inside or path.name}/{f.relative_to(base).as_posix()}" for f in sorted(base.rglob("*")) if f.is_file()}
-            return sha256_bytes(dumps([[n, self.add_output(f, n)] for f, n in names.items()]))
+            return sha256_bytes(dumps([[n, self.add_output(f, n, private)] for f, n in names.items()]))
         if not path.is_file():
             raise MissingError("no such output", where=str(path), remedy="The job did not write what it promised")
         name = check_key(name or self._inside(path.resolve()) or path.name)
@@ -226,7 +230,7 @@ class Run:
             with disk_errors(target):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)
-        artifact = Artifact(name, sha256_file(target), target.stat().st_size)
+        artifact = Artifact(name, sha256_file(target), target.stat().st_size, private=private)
         self.outputs = [a for a in self.outputs if a.name != name] + [artifact]
         return artifact.sha256
 
@@ -244,6 +248,11 @@ class Run:
         )
         store = Store.open(self.settings)
         for artifact in manifest.outputs:
+            if artifact.private:
+                if sha256_file(self.dir / artifact.name) != artifact.sha256:
+                    raise InputError("changed after it was added to the run", where=str(self.dir / artifact.name),
+                                     remedy="Write it first, then add it")
+                continue
             if store.put_file(self.key + artifact.name, self.dir / artifact.name) != artifact.sha256:
                 raise InputError("changed after it was added to the run", where=str(self.dir / artifact.name),
                                  remedy="Write it first, then add it")
