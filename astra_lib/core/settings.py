@@ -118,6 +118,7 @@ class TranscribeSettings:
     language: str
     chunk_s: int
     deepgram_model: str
+    deepgram_url: str
 
 
 @dataclass(frozen=True)
