@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from astra_lib.core.records import read_json, sha256_file
 from astra_lib.core.settings import Settings
 
 from . import runner
@@ -31,3 +30,13 @@ def declare(parameters: dict[str, Any], settings: Settings) -> tuple[dict[str, A
     folder = settings.data_dir / "runs" / "dataset" / dataset_run
     return ({**parameters, "dataset_run": dataset_run, "model": asdict(settings.model), "train": asdict(settings.train),
              "code": runner.code_digest(*CODE)}, {n: folder / n for n in ("train.jsonl", "val.jsonl")})
+
+
+def train(run: Any, settings: Settings) -> Trained:
+    """Submit the run's dataset, follow it to its verified receipt, and bring adapter and receipt into the run's folder."""
+    from trainer import jobs
+
+    job = jobs.submit_run(run.parameters["dataset_run"], run.tenant, settings)
+    receipt = jobs.follow(job, settings)
+    adapter = jobs.fetch_adapter(job, receipt, run.dir / "adapter.zip", settings)
+    return describe(job.job_id, receipt, adapter, run)

@@ -1,0 +1,32 @@
+"""`astra demo`: the whole loop on the sample council."""
+
+from __future__ import annotations
+
+import argparse
+
+from astra_lib.core import settings as settings_module
+
+
+def add_parser(verbs) -> None:
+    p = verbs.add_parser("demo", help="the whole loop on the sample council, for real")
+    p.set_defaults(run=run)
+
+
+def run(_: argparse.Namespace) -> int:
+    from jobs import demo
+
+    settings = settings_module.load()
+    try:
+        demo.run(settings, say=lambda line: print(line, flush=True))
+    finally:
+        stop(settings)
+    return 0
+
+
+def stop(settings: settings_module.Settings) -> None:
+    """Nothing is left running: no worker, no control plane, no server."""
+    from astra_lib.core import services
+    from trainer import control_plane
+
+    control_plane.down(settings)
+    services.down(settings)

@@ -1,0 +1,291 @@
+"""The whole loop on the sample council, once, for real: what `make demo` runs.
+
+Every step goes through the same calls as in production; this file only puts them in order, keeps requests flowing while the
+adapter is swapped, and writes down what happened.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import resource
+import shutil
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from astra_lib.core import services
+from astra_lib.core.errors import GateError, MissingError
+from astra_lib.core.records import read_json, sha256_file, write_json
+from astra_lib.core.settings import Settings
+
+from . import runner
+
+TENANT = "puerto-manantial"
+SAMPLES = Path(__file__).resolve().parents[1] / "samples" / "manantial"
+LIVE = "2026-03-05"  # the short session with its recording
+
+
+@dataclass
+class Demo:
+    """What happened, filled in step by step; kept in data_dir/demo/summary.json."""
+
+    settings: Settings
+    say: Callable[[str], None] = print
+    facts: dict[str, Any] = field(default_factory=dict)
+    began: float = field(default_factory=time.perf_counter)
+    took: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        return self.settings.data_dir / "demo"
+
+    def step(self, name: str, text: str) -> _Step:
+        return _Step(self, name, text)
+
+
+class _Step:
+    def __init__(self, demo: Demo, name: str, text: str) -> None:
+        self.demo, self.name, self.text = demo, name, text
+
+    def __enter__(self) -> None:
+        self.began = time.perf_counter()
+        self.demo.say(f"\n[{len(self.demo.took) + 1}] {self.text}")
+
+    def __exit__(self, kind: Any, *_: Any) -> None:
+        self.demo.took[self.name] = round(time.perf_counter() - self.began, 1)
+        if kind is None:
+            self.demo.say(f"    {self.demo.took[self.name]:.1f} s")
+
+
+def run(settings: Settings, say: Callable[[str], None] = print) -> Demo:
+    """The loop from recording to drafted acta; raises `GateError` where a gate says no."""
+    demo = Demo(settings, say)
+    with demo.step("servers", "Servers: object store and Redis"):
+        services.up(settings)
+        prepare(settings)
+    with demo.step("transcribe", "Recording -> transcript (Whisper, live)"):
+        transcribe_live(demo)
+    with demo.step("mine", "Transcripts + actas -> aligned pairs"):
+        mined = job(demo, "mine", source=str(demo.folder / "sessions"))
+    with demo.step("dataset", "Pairs -> dataset without personal data"):
+        job(demo, "dataset", mine_run=mined.run_id, roster=str(SAMPLES / "roster.json"))
+    with demo.step("train", "Dataset -> LoRA adapter (RunPod's worker behind the local control plane)"):
+        trained = job(demo, "train", dataset_run=demo.facts["dataset"]["run_id"])
+    with demo.step("judge", "The Judge: base against candidate on sessions it was not trained on"):
+        judged = job(demo, "judge", train_run=trained.run_id)
+        if judged.manifest["metrics"]["verdict"] != "PROMOTED":
+            finish(demo)
+            raise GateError(f"the Judge says {judged.manifest['metrics']['verdict']}: {'; '.join(judged.manifest['metrics']['reasons'])}",
+                            where=str(judged.report), remedy="The demo stops here, as the product would")
+    with demo.step("swap", "Promotion and hot swap, with requests in flight"):
+        swap(demo, judged)
+    finish(demo)
+    return demo
+
+
+def prepare(settings: Settings) -> None:
+    """The council's own folder: roster and a template, as an operator would put them there; and the demo's sessions."""
+    home = settings.data_dir / "tenants" / TENANT
+    home.mkdir(parents=True, exist_ok=True)
+    sessions = sorted((SAMPLES / "sessions").iterdir())
+    shutil.copy(SAMPLES / "roster.json", home / "roster.json")
+    shutil.copy(sessions[-1] / "acta.docx", home / "template.docx")
+    for session in sessions:
+        target = settings.data_dir / "demo" / "sessions" / session.name
+        target.mkdir(parents=True, exist_ok=True)
+        for path in session.iterdir():
+            if path.suffix != ".opus" and not (session.name == LIVE and path.name == "transcript.json" and (target / path.name).exists()):
+                shutil.copy(path, target / path.name)
+
+
+def transcribe_live(demo: Demo) -> None:
+    """Transcribe the short recording here and now; with no model to be had, say so and use the committed transcript."""
+    from astra_lib.text import wer_words
+    from astra_lib.transcript import read_transcript, transcribe
+
+    audio = SAMPLES / "sessions" / LIVE / "audio.opus"
+    target = demo.folder / "sessions" / LIVE / "transcript.json"
+    if importlib.util.find_spec("faster_whisper") is None:
+        demo.facts["transcript"] = {"live": False}
+        demo.say("    the ASR model is not to be had here: using the committed transcript")
+        return
+    out = demo.folder / f"live-{sha256_file(audio)[:12]}.json"
+    began = time.perf_counter()
+    reused = out.is_file()
+    try:
+        made = read_transcript([out]) if reused else transcribe(audio, out, demo.settings, session_id=LIVE, tenant=TENANT)
+    except MissingError as error:
+        demo.facts["transcript"] = {"live": False, "reason": str(error)}
+        demo.say(f"    {error}: using the committed transcript")
+        return
+    shutil.copy(out, target)
+    seconds = time.perf_counter() - began
+    demo.facts["transcript"] = {"live": True, "words": len(wer_words(made.text())), "minutes": made.duration / 60,
+                                "speed": None if reused else made.duration / seconds}
+    demo.say(f"    {demo.facts['transcript']['words']} words of {made.duration / 60:.1f} minutes" + ("" if reused else f", {made.duration / seconds:.1f} x real time"))
+
+
+def job(demo: Demo, name: str, **parameters: Any) -> runner.Executed:
+    """One job through papermill; a finished one with the same inputs is reused."""
+    made = runner.execute(name, {"tenant": TENANT, **parameters}, demo.settings)
+    demo.facts[name] = {"run_id": made.run_id, "reused": made.reused, "report": str(made.report), **made.manifest["metrics"]}
+    demo.say(f"    {'reused' if made.reused else 'done'}: {made.report}")
+    return made
+
+
+def swap(demo: Demo, judged: runner.Executed) -> None:
+    """Serve the council on the identity adapter, keep requests coming, promote, and watch the swap happen."""
+    from app_gradio import auth, main
+    from app_gradio.service import Service
+
+    from .run_promotion import bootstrap
+
+    service = Service.open(demo.settings)
+    try:
+        bootstrap(TENANT, service.engine, demo.settings)
+        wait_for(lambda: TENANT in service.swapper.tenants(), 120, "the first adapter to be in service")
+        blocks = sample_blocks(demo)
+        tokens = {role: auth.issue(demo.settings, TENANT, role) for role in ("clerk", "operator")}
+        with main.running(demo.settings, service) as url:
+            traffic = Traffic(url, tokens["clerk"], blocks)
+            traffic.start(4)
+            wait_for(lambda: traffic.done >= 4, 180, "the first answers")
+            promoted = job(demo, "promote", judge_run=judged.run_id)
+            generation = promoted.manifest["metrics"]["generation"]
+            wait_for(lambda: service.swapper.served(TENANT).generation >= generation, 180, "the swap")
+            after = traffic.done
+            wait_for(lambda: traffic.done >= after + 6, 180, "answers of the new adapter")
+            traffic.stop()
+            result = next(r for r in reversed(service.swapper.history) if r.tenant == TENANT)
+            demo.facts["swap"] = {"load_ms": result.load_ms, "canary_ms": result.canary_ms, "pointer_us": result.swap_us, **traffic.summary()}
+            say_swap(demo)
+            if demo.facts["swap"]["failed"]:
+                raise GateError(f"{demo.facts['swap']['failed']} requests failed during the swap: {traffic.errors[:1]}")
+            demo.facts["page"] = {"url": f"{url}/ui"}
+        with demo.step("draft", "A session the adapter never saw -> draft acta"):
+            draft_acta(demo, service)
+    finally:
+        service.close()
+
+
+def say_swap(demo: Demo) -> None:
+    s = demo.facts["swap"]
+    demo.say(f"    {s['requests']} requests, {s['failed']} failed; by generation {s['by_generation']}; load {s['load_ms']:.0f} ms, "
+             f"canary {s['canary_ms']:.0f} ms, pointer {s['pointer_us']:.1f} µs")
+
+
+def sample_blocks(demo: Demo) -> list[dict[str, Any]]:
+    """Speech of a validation session, as a client would send it."""
+    from astra_lib.transcript import read_transcript, speech_blocks
+
+    session = held_out(demo)
+    transcript = read_transcript([demo.folder / "sessions" / session / "transcript.json"], session_id=session, tenant=TENANT)
+    made = [b for b in speech_blocks(transcript) if len(b.text.split()) > 20][:12]
+    return [{"start_ms": round(b.start * 1000), "end_ms": round(b.end * 1000), "speaker": b.speaker, "text": b.text} for b in made]
+
+
+def held_out(demo: Demo) -> str:
+    """The shortest validation session: none of its rows were trained on."""
+    card = read_json(Path(demo.facts["dataset"]["report"]).parent / "card.json")
+    sessions = [s for s, side in card["sessions"].items() if side == "val"]
+    return min(sessions, key=lambda s: (demo.folder / "sessions" / s / "transcript.json").stat().st_size)
+
+
+def draft_acta(demo: Demo, service: Any) -> None:
+    from app_gradio.sessions import draft
+    from astra_lib.transcript import read_transcript
+
+    session = held_out(demo)
+    transcript = read_transcript([demo.folder / "sessions" / session / "transcript.json"], session_id=session, tenant=TENANT)
+    made = draft(service, cut(transcript, 360.0), demo.settings.data_dir / "tenants" / TENANT / "template.docx", demo.folder / f"acta-{session}.docx")
+    demo.facts["draft"] = {"session": session, "docx": str(made.docx), "paragraphs": len(made.paragraphs), "gaps": len(made.gaps),
+                           "minutes": min(transcript.duration, 360.0) / 60}
+    demo.say(f"    {len(made.paragraphs)} paragraphs from the first {demo.facts['draft']['minutes']:.0f} minutes of {session} -> {made.docx}")
+
+
+def cut(transcript: Any, seconds: float) -> Any:
+    """The first `seconds` of a transcript."""
+    from dataclasses import replace
+
+    words = [w for w in transcript.words if w.end <= seconds]
+    turns = [u for u in transcript.utterances if u.words[1] <= len(words)]
+    return replace(transcript, words=words, utterances=turns, duration=min(seconds, transcript.duration))
+
+
+class Traffic:
+    """Clients that never stop asking; every answer is checked and counted by adapter generation."""
+
+    def __init__(self, url: str, token: str, blocks: list[dict[str, Any]]) -> None:
+        self.url, self.headers, self.blocks = url, {"Authorization": f"Bearer {token}"}, blocks
+        self.by_generation: Counter = Counter()
+        self.errors: list[str] = []
+        self.seconds: list[float] = []
+        self._stop, self._lock, self._threads = threading.Event(), threading.Lock(), []
+
+    @property
+    def done(self) -> int:
+        return sum(self.by_generation.values()) + len(self.errors)
+
+    def start(self, clients: int) -> None:
+        self._threads = [threading.Thread(target=self._client, args=(i,), daemon=True) for i in range(clients)]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=300)
+
+    def _client(self, offset: int) -> None:
+        import httpx
+
+        from astra_lib.minutes import check
+
+        with httpx.Client(base_url=self.url, headers=self.headers, timeout=300) as client:
+            turn = offset
+            while not self._stop.is_set():
+                began = time.perf_counter()
+                block = self.blocks[turn % len(self.blocks)]
+                turn += 1
+                try:
+                    answer = client.post("/v1/process", json={"session_id": "demo", "blocks": [block]})
+                    answer.raise_for_status()
+                    row = answer.json()
+                    bad = [p for p in row["paragraphs"] if check(p["xml"])]
+                    with self._lock:
+                        self.seconds.append(time.perf_counter() - began)
+                        if bad:
+                            self.errors.append(f"invalid XML: {bad[0]['xml'][:80]}")
+                        else:
+                            self.by_generation[row["adapter"]["generation"]] += 1
+                except httpx.HTTPError as error:
+                    with self._lock:
+                        self.errors.append(f"{type(error).__name__}: {error}")
+
+    def summary(self) -> dict[str, Any]:
+        ordered = sorted(self.seconds)
+        return {"requests": self.done, "failed": len(self.errors), "by_generation": dict(self.by_generation),
+                "p50_s": ordered[len(ordered) // 2] if ordered else None, "max_s": ordered[-1] if ordered else None}
+
+
+def wait_for(true: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            raise GateError(f"waited {seconds:.0f} s for {what}", remedy="Look at the log above; run make demo again")
+        time.sleep(.05)
+
+
+def finish(demo: Demo) -> None:
+    """Write the summary and the page; print both the numbers and the paths."""
+    from .demo_report import text, write_page
+
+    demo.facts["seconds"] = demo.took | {"total": round(time.perf_counter() - demo.began, 1)}
+    demo.facts["peak_memory_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    write_json(demo.folder / "summary.json", demo.facts)
+    page = write_page(demo.facts, demo.folder / "report.html")
+    demo.say("\n" + text(demo.facts) + f"\n\nreport  {page}" + (f"\nacta    {demo.facts['draft']['docx']}" if "draft" in demo.facts else ""))
