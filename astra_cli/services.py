@@ -1,0 +1,53 @@
+"""`astra services status|up|down`: the embedded S3 and Redis servers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from typing import Any
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser("services", help="the embedded S3 and Redis servers",
+                                   description="Start, stop or look at the embedded S3 (SeaweedFS) and Redis (Valkey) servers.")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verb = verbs.add_parser("status", help="what runs where, each asked by a real write and read; exit 0 when all answer")
+    verb.add_argument("--json", action="store_true", help="one JSON object a line")
+    verb.set_defaults(run=status)
+    verb = verbs.add_parser("up", help="start what is not configured and not running")
+    verb.add_argument("--timeout", type=float, default=90, metavar="SECONDS", help="how long to wait for an answer (90)")
+    verb.set_defaults(run=up)
+    verb = verbs.add_parser("down", help="stop them; nothing stored is lost")
+    verb.add_argument("--grace", type=float, default=25, metavar="SECONDS", help="from SIGTERM to SIGKILL (25)")
+    verb.set_defaults(run=down)
+
+
+def status(args: argparse.Namespace) -> int:
+    from astra_lib.core import services, settings
+
+    rows = services.status(settings.load())
+    for row in rows:
+        if args.json:
+            print(json.dumps(asdict(row)))
+        else:
+            pid = f"pid {row.pid}" if row.pid else ""
+            print(f"{row.name:<6} {row.state:<11} {row.address or '-':<30} {pid:<12} {row.detail}")
+    return 0 if all(row.state in {"running", "configured"} for row in rows) else 1
+
+
+def up(args: argparse.Namespace) -> int:
+    from astra_lib.core import services, settings
+
+    loaded = settings.load()
+    services.up(loaded, timeout_s=args.timeout)
+    args.json = False
+    return status(args)
+
+
+def down(args: argparse.Namespace) -> int:
+    from astra_lib.core import services, settings
+
+    stopped = services.down(settings.load(), grace_s=args.grace)
+    print(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
+    return 0

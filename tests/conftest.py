@@ -1,0 +1,72 @@
+"""One pair of embedded servers for the whole test session, in a temporary data folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from astra_lib.core import services
+from astra_lib.core.registry import Registry
+from astra_lib.core.settings import Settings, load
+from astra_lib.core.store import Store
+
+
+def settings_at(folder: Path, **overrides: str) -> Settings:
+    """The checkout's settings with everything written below `folder`; `overrides` as S3_BUCKET="other"."""
+    environment = {f"ASTRA_{name}": value for name, value in overrides.items()}
+    return load({"ASTRA_DATA_DIR": str(folder), **environment})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """No test sees the developer's own ASTRA_* settings or writes into the checkout's data folder."""
+    folder = tmp_path_factory.mktemp("astra-data")
+    saved = {k: os.environ.pop(k) for k in list(os.environ) if k.startswith("ASTRA_") and not k.startswith("ASTRA_TEST_")}
+    os.environ["ASTRA_DATA_DIR"] = str(folder)
+    yield folder
+    del os.environ["ASTRA_DATA_DIR"]
+    os.environ.update(saved)
+
+
+@pytest.fixture(scope="session")
+def settings(_clean_environment: Path) -> Iterator[Settings]:
+    """Settings whose embedded servers run; they die with the test process whatever happens to it."""
+    loaded = load()
+    services.up(loaded, owner=os.getpid())
+    yield loaded
+    services.down(loaded, grace_s=0)  # their data is thrown away
+
+
+@pytest.fixture(scope="session")
+def store(settings: Settings) -> Store:
+    return Store.open(settings)
+
+
+@pytest.fixture(scope="session")
+def registry(settings: Settings) -> Registry:
+    return Registry.open(settings)
+
+
+@pytest.fixture
+def tenant(registry: Registry, request: pytest.FixtureRequest) -> str:
+    """A registered tenant of the test's own."""
+    name = f"test-{abs(hash(request.node.nodeid)) % 10**10}"
+    registry.register_tenant(name)
+    return name
+
+
+@pytest.fixture
+def make_settings(tmp_path: Path) -> Iterator[Callable[..., Settings]]:
+    """Settings with a data folder of their own; servers started there are stopped afterwards."""
+    made: list[Settings] = []
+
+    def make(name: str = "data", **overrides: str) -> Settings:
+        made.append(settings_at(tmp_path / name, **overrides))
+        return made[-1]
+
+    yield make
+    for each in made:
+        services.down(each, grace_s=0)
