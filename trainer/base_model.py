@@ -58,6 +58,15 @@ def base_digest(base: Path | str, revision: str = "") -> str:
     return _digest_of(_file_table(folder))
 
 
+def load_tokenizer(settings: Settings) -> Any:
+    """The base model's tokenizer with its chat template, for counting what a row will cost."""
+    from transformers import AutoTokenizer
+
+    base = ensure_base(settings)
+    revision = {} if isinstance(base, Path) or not settings.model.revision else {"revision": settings.model.revision}
+    return AutoTokenizer.from_pretrained(base, **revision)
+
+
 def model_name(base: Path | str) -> str:
     """The name a job carries: the folder's own name, or the hub name."""
     return base.name if isinstance(base, Path) else base
