@@ -17,8 +17,9 @@ from typing import Any
 
 from astra_lib.core.errors import AstraError, InputError, MissingError
 from astra_lib.core import settings as settings_module
-from astra_lib.core.manifest import MANIFEST, Run, _artifacts, fingerprint
+from astra_lib.core.manifest import MANIFEST, artifacts, fingerprint
 from astra_lib.core.records import atomic_write, read_json, sha256_bytes
+from astra_lib.core.run import Run
 from astra_lib.core.settings import Settings
 
 HERE = Path(__file__).resolve().parent
@@ -166,7 +167,7 @@ def begin(job: str, **parameters: Any) -> Run:
 def already(job: str, parameters: dict[str, Any], settings: Settings) -> Run | None:
     """The finished run with the same parameters, inputs and code, if there is one."""
     declared, inputs = declare(job, parameters, settings)
-    return Run.find(job, fingerprint(job, declared, _artifacts(inputs, settings), declared["tenant"], settings.train.seed), settings)
+    return Run.find(job, fingerprint(job, declared, artifacts(inputs, settings), declared["tenant"], settings.train.seed), settings)
 
 
 def newest(job: str, tenant: str, settings: Settings) -> str:

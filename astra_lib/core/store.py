@@ -275,11 +275,3 @@ def _digests(body: IO[bytes]) -> tuple[str, str, int]:
         size += len(chunk)
     return sha256.hexdigest(), base64.b64encode(md5.digest()).decode(), size
 
-
-def __getattr__(name: str) -> Any:
-    """`Run` and `lineage` live in `manifest`, which builds on this module."""
-    if name in {"Run", "lineage"}:
-        from . import manifest
-
-        return getattr(manifest, name)
-    raise AttributeError(name)
