@@ -111,7 +111,7 @@ def mine_session(session: Session, out: str, parameters: dict[str, Any]) -> dict
     """Read, align and write one session; its folder appears whole or not at all. Returns its metrics."""
     from astra_lib.aligner import align
     from astra_lib.minutes import read_minutes
-    from astra_lib.transcript import read_transcript
+    from astra_lib.transcript import read_transcript, speech_blocks
 
     began = time.perf_counter()
     transcript = read_transcript([Path(p) for p in session.transcripts], session_id=session.session_id, tenant=session.tenant)
@@ -121,7 +121,7 @@ def mine_session(session: Session, out: str, parameters: dict[str, Any]) -> dict
     work = Path(tempfile.mkdtemp(dir=out, prefix=f".{session.session_id}."))
     try:
         write_jsonl(work / "pairs.jsonl", alignment.pairs)
-        write_jsonl(work / "unwritten.jsonl", alignment.unwritten)
+        write_jsonl(work / "unwritten.jsonl", [b for start, end in alignment.unwritten for b in speech_blocks(transcript, start, end)])
         alignment.report(work / "alignment.html")
         metrics = {**alignment.metrics, "wall_s": round(time.perf_counter() - began, 3)}
         write_json(work / "metrics.json", {
