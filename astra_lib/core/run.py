@@ -22,7 +22,18 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from .errors import ConflictError, InputError, MissingError, disk_errors
-from .manifest import MANIFEST, Artifact, Manifest, artifact_of, artifacts, check_name, all_whole, fingerprint, is_whole, read_manifest
+from .manifest import (
+    MANIFEST,
+    Artifact,
+    Manifest,
+    all_whole,
+    artifact_of,
+    artifacts,
+    check_name,
+    fingerprint,
+    is_whole,
+    read_manifest,
+)
 from .records import dumps, read_json, sha256_bytes, sha256_file, write_json
 from .settings import Settings
 from .store import Store, check_key
