@@ -70,3 +70,10 @@ def test_wer_words_keep_what_a_clerk_would_correct():
 ])
 def test_languages(sample, code):
     assert text.guess_language(sample) == code
+
+
+def test_what_sounds_alike_has_one_key():
+    for one, other in [("echeverri", "echeberry"), ("quiceno", "kiseno"), ("giraldo", "jiraldo"), ("castrillon", "castriyon"),
+                       ("henao", "enao"), ("zuluaga", "suluaga")]:
+        assert text.sound(one) == text.sound(other)
+    assert text.sound("guerra") != text.sound("gerra")
