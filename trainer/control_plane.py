@@ -352,6 +352,7 @@ def serve(config: PlaneConfig) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         await stop.wait()
+        await plane.worker.kill()  # before the port closes: its SDK would fill the log with complaints
         await runner.cleanup()
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
