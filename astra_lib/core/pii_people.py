@@ -1,0 +1,423 @@
+"""Where people are named in a Spanish text: roster, role words, name lists, and what the document already gave away.
+
+Every finder returns `Mention`s on the text's own character offsets. They are generous: what they agree on is decided
+by whoever merges them. Case is read per text, because minutes, capitals and a recogniser's lower case follow
+different rules.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from .errors import InputError
+from .pii_names import (
+    GIVEN,
+    INSTITUTION_HEADS,
+    PARTICLES,
+    PLACES,
+    ROLES,
+    SAINTS,
+    SURNAMES,
+    fold,
+    is_spanish_word,
+    phonetic,
+)
+
+_TOKEN = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_BREAK = re.compile(r"[.!?:;\n•\t\"“”«»()¿¡]")
+_COURTESY = frozenset("honorable honorables h c hc hh doctor doctora dr dra senor senora sr sra don dona ingeniero ingeniera arquitecto arquitecta "
+                      "abogado abogada licenciado licenciada ing arq lic mg phd general municipal encargado encargada (e) distinguido distinguida "
+                      "estimado estimada querido querida apreciado apreciada electo electa".split())
+# surnames and given names that speech uses as words all the time
+COMMON = frozenset("""
+bueno claro ante calle casas llano llanos mesa plaza puerta puertas camino valle campo campos cuenta rey reyes julio casa blanco
+cruz paz sol luz mar flor gloria esperanza rosa victoria consuelo mercedes milagros socorro amparo soledad concepcion pilar piedad
+dolores lagos rincon puente puentes fuentes fuente torres torre castillo castilla palacio palacios mina moral prado costa sierra rueda
+caro claros cuadros cuero oliva olivares robles salas salinas santos segura serna tello toro toros vaca leon lobo gallo gallego zorro delgado gordo rubio moreno
+pardo negrete alegria angel angeles salvador inocencia clemente justo benigno domingo segundo primitivo maximo maximiliano cesar
+franco grande bello hermosa hermoso guerra guerrero marin marino montes monte moya mora morales nieves nava navas nieto ojeda parra paredes
+pasos pena pino pinos pinto pintor plata polo porras posada pozo presa rico rios rivera roca roman romero rosario sala sosa soto tapia tapias tello
+tres vega vera verdugo vidal villa vivas yepes solano solis serrano alma aura aurora estrella perla linda bruno ciro leal marcos lucia pastora placido
+ramos rocio valencia medina mercado mesa molina cordoba sevilla zamora america asia francia colorado conde corral corrales cuervo cuesta cuevas daza debia espejo espinal
+espinosa falla flores gil granada granados higuera hoyos hierro jurado ledesma lema lemus linares lora luna macias manzano mata maya miranda mojica mota munera naranjo
+navarro oso padilla padron palma palomino panesso patino paz peralta perea posso potes pulgar pulgarin quesada redondo rendon san santa santacruz real severo sixto tito urbano varon
+viana dias candelaria corredor cadena caballero cabrera bravo botero borja borda barrios barco bocanegra batista bastidas banquero banguero aza azuero arroyo arenas arena arco arcos
+pedraza pedrozo fierro ferro escudero escalante enciso duro duran dorado donado coral coronel coronado cortes corte cobo cobos cerda cerezo cepeda carrera carrero carrillo carpio caro
+cano canas campo calvo calero cabal abril agosto junio mayo haber sera hay este esta estos esa jimena vicenta ada ido
+elias eva tania sara ines abel adela celeste constanza prudencia trinidad asuncion gracia fe virginia florencia cristal cristo cristobal jesus dios maria
+""".split())
+_WEAK_ROLES = frozenset("presidente presidenta secretario secretaria vicepresidente vicepresidenta general mayor padre madre hijo hija hermano hermana "
+                        "menor joven nino nina maestro maestra jefe jefa director directora comandante profesional auditor auditora representante "
+                        "usuario usuaria estudiante paciente amigo amiga comerciante artista nombre delegado delegada docente juez trabajadora tio tia "
+                        "abuelo abuela esposo esposa companero companera invitado invitada alcalde alcaldesa gerente concejales concejalas senores "
+                        "victima veterinaria lider contador contadora defensor defensora inspector inspectora habitante campesino campesina fiscal".split())
+_OFFICE = frozenset("de del la las los el y en para e general municipal encargado encargada departamental distrital nacional ejecutivo ejecutiva "
+                    "administrativo administrativa tecnico tecnica juridico juridica".split())
+_HEAD_TAIL = frozenset("educativa educativo municipal departamental nacional rural urbano urbana publica publico tecnica tecnico tecnologica de del la las "
+                       "los el normal superior mayor menor distrital oficial privada privado central comunal e integrado integrada infantil deportivo "
+                       "deportiva agropecuaria industrial comercial regional metropolitano metropolitana sur norte estatal eclesiastica religiosa cultural "
+                       "social vial internacional militar naval mixto mixta media basica primaria secundaria".split())
+
+
+@dataclass(frozen=True)
+class Token:
+    start: int
+    end: int
+    text: str
+    key: str  # folded
+    first: bool  # opens a sentence
+    joined: bool  # only blanks since the token before
+
+    @property
+    def cap(self) -> bool:
+        return self.text[0].isupper()
+
+    @property
+    def upper(self) -> bool:
+        return len(self.text) > 1 and self.text.isupper()
+
+
+@dataclass(frozen=True)
+class Mention:
+    """`who`: the roster keys it may be (empty: not on the roster); `role`: what the words before it say."""
+
+    start: int
+    end: int
+    layer: str
+    role: str = ""
+    who: frozenset[str] = frozenset()
+    score: float = 1.0
+
+
+@dataclass(frozen=True)
+class Person:
+    """One roster entry; `names` are folded tokens without particles, `surnames` the last two of three or more."""
+
+    key: str
+    name: str
+    role: str
+    party: str
+    names: tuple[str, ...] = ()
+    surnames: frozenset[str] = frozenset()
+
+
+@dataclass
+class Roster:
+    """The council's people, with the lookups the finders need."""
+
+    people: list[Person] = field(default_factory=list)
+    by_name: dict[str, set[str]] = field(default_factory=dict)
+    by_sound: dict[str, set[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: Iterable[dict[str, str]]) -> Roster:
+        """From roster.json's rows `{key, name, role, party}`; `InputError` names the row that is not one."""
+        roster = cls()
+        for number, row in enumerate(rows):
+            if not isinstance(row, dict) or not str(row.get("name", "")).strip():
+                raise InputError("a roster row needs a name", where=f"roster row {number}", remedy="Rows are {key, name, role, party}")
+            names = tuple(t for t in (fold(w) for w in _TOKEN.findall(row["name"])) if t not in PARTICLES)
+            surnames = frozenset(names[2:] if len(names) > 3 else names[1:])
+            person = Person(str(row.get("key") or f"p{number}"), row["name"].strip(), row.get("role") or "", row.get("party") or "", names, surnames)
+            if any(p.key == person.key for p in roster.people):
+                raise InputError(f"key {person.key!r} twice", where=f"roster row {number}")
+            roster.people.append(person)
+            for name in names:
+                roster.by_name.setdefault(name, set()).add(person.key)
+                roster.by_sound.setdefault(phonetic(name), set()).add(person.key)
+        return roster
+
+    def person(self, key: str) -> Person:
+        return next(p for p in self.people if p.key == key)
+
+
+def tokenize(text: str) -> list[Token]:
+    """Words with offsets; hyphens and apostrophes stay inside a word."""
+    tokens: list[Token] = []
+    last = 0
+    for match in _TOKEN.finditer(text):
+        gap = text[last : match.start()]
+        tokens.append(Token(match.start(), match.end(), match[0], fold(match[0]), not tokens or bool(_BREAK.search(gap)), not gap.strip()))
+        last = match.end()
+    return tokens
+
+
+def letter_case(tokens: Sequence[Token]) -> str:
+    """"mixed" where capitals carry meaning, "upper" or "lower" where they do not."""
+    words = [t for t in tokens if len(t.text) > 1]
+    if not words:
+        return "mixed"
+    upper, cap = sum(t.upper for t in words) / len(words), sum(t.cap for t in words)
+    if upper > 0.6:
+        return "upper"
+    inside = sum(t.cap and not t.first for t in words)
+    return "lower" if cap == 0 or (len(words) > 12 and inside == 0 and cap < len(words) / 25) else "mixed"
+
+
+def _listed(key: str) -> bool:
+    return key in GIVEN or key in SURNAMES
+
+
+@lru_cache(maxsize=100_000)
+def _rare(text: str) -> bool:
+    """No Spanish word, no place: only a name, a foreign word or a slip of the recogniser is left."""
+    key = fold(text)
+    return len(key) > 3 and key not in PLACES and key not in INSTITUTION_HEADS and key not in ROLES and not is_spanish_word(text) and not is_spanish_word(key)
+
+
+def _blocked(token: Token) -> bool:
+    return token.key in ROLES or token.key in INSTITUTION_HEADS and not _listed(token.key) or token.key in _COURTESY
+
+
+def starts_name(token: Token, case: str) -> bool:
+    """May a name start (or end) with this word, going by the word alone?"""
+    if _blocked(token) or len(token.text) < 2:
+        return False
+    if case == "mixed":
+        return token.cap and (_listed(token.key) or _rare(token.text))
+    return (_listed(token.key) and token.key not in COMMON) or _rare(token.text)
+
+
+def grow(tokens: Sequence[Token], i: int, case: str, most: int = 7) -> int:
+    """Index after the name that starts at token i: further names, particles between them, initials."""
+    j = i + 1
+    while j < len(tokens) and j - i < most and tokens[j].joined:
+        token = tokens[j]
+        if token.key in PARTICLES and token.key not in ("e", "da", "san") and (token.key != "y" or case == "mixed"):
+            k = j + 1
+            while k < len(tokens) and tokens[k].joined and tokens[k].key in ("la", "las", "los"):
+                k += 1
+            if token.key == "y" or k >= len(tokens) or not tokens[k].joined or not _continues(tokens[k], case, True):
+                break
+            j = k + 1
+        elif _continues(token, case, False):
+            j += 1
+        else:
+            break
+    return j
+
+
+def _continues(token: Token, case: str, after_particle: bool) -> bool:
+    if _blocked(token):
+        return False
+    if case == "mixed":
+        return token.cap and (not after_particle or _listed(token.key) or _rare(token.text))
+    return _listed(token.key) and (token.key not in COMMON or not after_particle) or _rare(token.text)
+
+
+def named_thing(tokens: Sequence[Token], i: int, case: str) -> bool:
+    """Is the name at token i that of a place or an institution ("Plaza Alfonso López", "Institución Educativa Andrés Bello", "San José")?"""
+    j = i - 1
+    if j >= 0 and tokens[j].key in SAINTS and tokens[i].joined and (case != "mixed" or tokens[j].cap):
+        return True
+    steps = 0
+    while j >= 0 and steps < 4 and tokens[j + 1].joined:
+        token = tokens[j]
+        if token.key in ROLES:
+            return False
+        if token.key in INSTITUTION_HEADS:
+            return not (j > 0 and any(t.key in ROLES for t in tokens[max(0, j - 3) : j]))
+        if token.key not in _HEAD_TAIL:
+            return False
+        j, steps = j - 1, steps + 1
+    return False
+
+
+def find_roster(text: str, roster: Roster, tokens: Sequence[Token] | None = None) -> Iterator[Mention]:
+    """Roster people by any two of their names in any order, or by one of them where it can be nothing else."""
+    tokens = tokenize(text) if tokens is None else tokens
+    case = letter_case(tokens)
+    hits: list[set[str]] = []
+    for token in tokens:
+        who = roster.by_name.get(token.key, set())
+        if not who and len(token.key) >= 4 and (token.key not in COMMON) and (_rare(token.text) or _listed(token.key)):
+            who = roster.by_sound.get(phonetic(token.text), set())
+        hits.append(who)
+    i = 0
+    while i < len(tokens):
+        if not hits[i]:
+            i += 1
+            continue
+        who, j, used = set(hits[i]), i + 1, [i]
+        while j < len(tokens):
+            gap = text[tokens[j - 1].end : tokens[j].start]
+            if gap.strip() not in ("", ",", "-", "."):
+                break
+            if tokens[j].key in PARTICLES and gap.strip() == "" and j + 1 < len(tokens) and who & hits[j + 1]:
+                j += 1
+            if not (who & hits[j]) or any(tokens[u].key == tokens[j].key for u in used):
+                break
+            who &= hits[j]
+            used.append(j)
+            j += 1
+        accepted = len(used) > 1 or _alone(tokens, i, case, roster, who)
+        if len(used) == 2 and case != "mixed" and all(tokens[u].key in COMMON for u in used):
+            accepted = any(t.key in ROLES for t in tokens[max(0, i - 2) : i])
+        if accepted and len(used) < 3 and named_thing(tokens, i, case):
+            accepted = False
+        if accepted:
+            yield Mention(tokens[i].start, tokens[used[-1]].end, "roster", "", frozenset(who))
+            i = used[-1] + 1
+        else:
+            i += 1
+
+
+def _alone(tokens: Sequence[Token], i: int, case: str, roster: Roster, who: set[str]) -> bool:
+    """May one name stand for a councillor here?"""
+    token = tokens[i]
+    before = tokens[i - 1] if i else None
+    if before and before.key in ROLES:
+        return True
+    neighbours = [tokens[k] for k in (i - 1, i + 1) if 0 <= k < len(tokens) and (tokens[k].joined if k > i else token.joined)]
+    if case == "mixed":
+        if not token.cap or (token.first and token.key in COMMON):
+            return False
+        # part of somebody else's name: the other layers have it
+        return not any(n.cap and _listed(n.key) and not n.first for n in neighbours)
+    return _rare(token.text) or (token.key not in COMMON and _listed(token.key) and not is_spanish_word(token.key))
+
+
+def find_triggered(text: str, tokens: Sequence[Token] | None = None) -> Iterator[Mention]:
+    """Names announced by a role: "honorable concejal X", "doctora X", "el señor X", "secretario de Infraestructura, X"."""
+    tokens = tokenize(text) if tokens is None else tokens
+    case = letter_case(tokens)
+    for i, token in enumerate(tokens):
+        role = ROLES.get(token.key)
+        if not role and not (token.key in ("h", "c", "hc") and token.text.isupper() and role is None):
+            continue
+        j = i + 1
+        while j < len(tokens) and (tokens[j].key in _COURTESY or tokens[j].key in ROLES) and not _breaks(text, tokens, j):
+            role = ROLES.get(tokens[j].key, role) if ROLES.get(tokens[j].key) != "CIUDADANO" else role
+            j += 1
+        if role is None:
+            if token.key == "c" or token.key == "hc":
+                role = "CONCEJAL"
+            else:
+                continue
+        if j >= len(tokens) or (_breaks(text, tokens, j) and not _short(tokens[j - 1])):
+            continue
+        if _announced_name(tokens, j, case, tokens[j - 1].key):
+            yield Mention(tokens[j].start, tokens[grow(tokens, j, case) - 1].end, "trigger", role)
+        elif tokens[j].key in _OFFICE or tokens[j - 1].key in ROLES:
+            yield from _after_office(text, tokens, j, case, role)
+
+
+def _short(token: Token) -> bool:
+    return token.key in ("dr", "dra", "sr", "sra", "h", "c", "hc", "ing", "arq", "lic")
+
+
+def _breaks(text: str, tokens: Sequence[Token], j: int) -> bool:
+    return text[tokens[j - 1].end : tokens[j].start].strip(" \n") not in ("",)
+
+
+def _announced_name(tokens: Sequence[Token], j: int, case: str, role_word: str) -> bool:
+    token = tokens[j]
+    if _blocked(token) or token.key in PARTICLES or len(token.text) < 3:
+        return False
+    if case == "mixed":
+        if not token.cap or token.key in ("concejo", "corporacion", "concejales", "municipio", "gobierno"):
+            return False
+        return _listed(token.key) or _rare(token.text) or (role_word not in _WEAK_ROLES and token.key not in PLACES and not token.upper)
+    following = tokens[j + 1] if j + 1 < len(tokens) and tokens[j + 1].joined else None
+    if _rare(token.text) or (token.key in GIVEN and token.key not in COMMON):
+        return True
+    if not _listed(token.key):
+        return False
+    if following is not None and _listed(following.key) and following.key not in COMMON:
+        return True
+    return role_word not in _WEAK_ROLES and token.key not in _DISCOURSE
+
+
+_DISCOURSE = frozenset("bueno claro ante cuenta rey casa dios haber sera hay este esta estos esa segundo tres mayo abril julio ido justo grande fe campo caro".split())
+
+
+def _after_office(text: str, tokens: Sequence[Token], j: int, case: str, role: str) -> Iterator[Mention]:
+    """"secretaria de Hacienda Paula Ríos", "gerente de la empresa de aguas, Óscar Lemus": a given name within ten words."""
+    for k in range(j, min(j + 11, len(tokens))):
+        gap = text[tokens[k - 1].end : tokens[k].start].strip()
+        if gap not in ("", ",", "(", ", (", "-", "–", "e", "(e)", "(e),"):
+            return
+        token = tokens[k]
+        if case == "mixed" and not token.cap and gap == "," and k > j + 1 and token.key not in _COURTESY and token.key not in ROLES:
+            return
+        named = token.key in GIVEN and (token.cap if case == "mixed" else token.key not in COMMON)
+        after = tokens[k + 1] if k + 1 < len(tokens) and tokens[k + 1].joined else None
+        if named and (gap or not named_thing(tokens, k, case)) and (gap.startswith(",") or after is not None and (
+                starts_name(after, case) or (case == "mixed" and after.cap and not _blocked(after)))):
+            yield Mention(token.start, tokens[grow(tokens, k, case) - 1].end, "trigger", role)
+            return
+
+
+def find_listed(text: str, tokens: Sequence[Token] | None = None) -> Iterator[Mention]:
+    """A given name followed by surnames, or surnames followed by given names, that are no place and no institution."""
+    tokens = tokenize(text) if tokens is None else tokens
+    case = letter_case(tokens)
+    i = 0
+    while i < len(tokens):
+        if not starts_name(tokens[i], case) and not (case == "mixed" and tokens[i].cap and _listed(tokens[i].key)):
+            i += 1
+            continue
+        j = grow(tokens, i, case)
+        keys = [t.key for t in tokens[i:j] if t.key not in PARTICLES]
+        given, surnames = sum(k in GIVEN for k in keys), sum(k in SURNAMES for k in keys)
+        rare = sum(_rare(t.text) for t in tokens[i:j])
+        solid = given and (surnames or rare) and len(keys) > 1 or given > 1
+        if case != "mixed" and solid:
+            solid = any(k not in COMMON and not is_spanish_word(k) or k in GIVEN and k not in COMMON for k in keys)
+        if solid and not named_thing(tokens, i, case):
+            yield Mention(tokens[i].start, tokens[j - 1].end, "lists", "", frozenset(), min(1.0, (given + surnames) / len(keys)))
+        i = j
+
+
+def find_again(text: str, known: set[str], sounds: set[str], tokens: Sequence[Token] | None = None) -> Iterator[Mention]:
+    """Names the document has already given away, alone now. `known`: folded names; `sounds`: their phonetic keys."""
+    tokens = tokenize(text) if tokens is None else tokens
+    case = letter_case(tokens)
+    for i, token in enumerate(tokens):
+        if token.key in PARTICLES or len(token.key) < 3 or token.key in ROLES:
+            continue
+        seen = token.key in known
+        if not seen and len(token.key) >= 5 and _rare(token.text):
+            seen = phonetic(token.text) in sounds
+        if not seen or named_thing(tokens, i, case):
+            continue
+        if case == "mixed":
+            sure = token.cap and (not token.first or token.key not in COMMON and (_rare(token.text) or _listed(token.key)))
+        else:
+            sure = _rare(token.text) or _listed(token.key) and token.key not in COMMON and not is_spanish_word(token.key)
+        if sure or (i and tokens[i - 1].key in ROLES and token.joined and (token.cap or case != "mixed") and (_listed(token.key) or _rare(token.text))):
+            yield Mention(token.start, token.end, "again")
+
+
+def name_words(names: Iterable[str]) -> dict[str, list[tuple[str, ...]]]:
+    """First folded word -> the full names (two words or more) that start with it."""
+    index: dict[str, list[tuple[str, ...]]] = {}
+    for name in names:
+        words = tuple(fold(w) for w in _TOKEN.findall(name))
+        if len([w for w in words if w not in PARTICLES]) > 1:
+            index.setdefault(words[0], []).append(words)
+    return index
+
+
+def known_names(tokens: Sequence[Token], index: dict[str, list[tuple[str, ...]]]) -> Iterator[Mention]:
+    """Full names of the index, word for word, in any case."""
+    i = 0
+    while i < len(tokens):
+        best = 0
+        for words in index.get(tokens[i].key, ()):
+            j = i + len(words)
+            if len(words) > best and j <= len(tokens) and all(
+                    t.key == w and (k == 0 or t.joined) for k, (t, w) in enumerate(zip(tokens[i:j], words, strict=True))):
+                best = len(words)
+        if best:
+            yield Mention(tokens[i].start, tokens[i + best - 1].end, "known")
+        i += best or 1
+
+
+def same_name(words: Sequence[str], name: Sequence[str]) -> bool:
+    """Could a mention's words be this person: each of them sounds like one of the name's?"""
+    sounds = [phonetic(n) for n in name]
+    return bool(words) and all(w in name or phonetic(w) in sounds for w in words)
