@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from astra_lib.core.records import read_json
 from astra_lib.core.settings import Settings
 
 from . import runner
@@ -36,7 +37,6 @@ def train(run: Any, settings: Settings) -> Trained:
     """Submit the run's dataset, follow it to its verified receipt, and bring adapter and receipt into the run's folder."""
     from trainer import jobs
 
-    job = jobs.submit_run(run.parameters["dataset_run"], run.tenant, settings)
-    receipt = jobs.follow(job, settings)
-    adapter = jobs.fetch_adapter(job, receipt, run.dir / "adapter.zip", settings)
-    return describe(job.job_id, receipt, adapter, run)
+    job = jobs.follow(jobs.submit_run(run.parameters["dataset_run"], run.tenant, settings), settings)
+    files = jobs.fetch(job, run.dir, settings)  # raises GateError with the job's error unless it succeeded
+    return describe(job.job_id, read_json(files["receipt"]), files["adapter"], run)

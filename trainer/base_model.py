@@ -162,7 +162,7 @@ def _write_model(source: Path, folder: Path) -> None:
     model = LlamaForCausalLM(LlamaConfig(**fields))
     model.load_state_dict(loaded.state_dict())
     model.generation_config = GenerationConfig(bos_token_id=1, eos_token_id=2, pad_token_id=0)
-    model.to(torch.float32).save_pretrained(folder)
+    model.float().save_pretrained(folder)
 
 
 def _write_tokenizer(source: Path, folder: Path) -> None:

@@ -85,7 +85,7 @@ def submit(dataset: Path | str, tenant: str, settings: Settings, **hyperparamete
 
 def submit_run(dataset_run: str, tenant: str, settings: Settings, **hyperparameters: Any) -> Job:
     """`submit` for a dataset run by its id, fetched from the store when it is not here."""
-    from astra_lib.core.manifest import Run
+    from astra_lib.core.run import Run
 
     return submit(Run.open(dataset_run, settings).dir, tenant, settings, **hyperparameters)
 

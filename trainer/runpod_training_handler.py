@@ -237,7 +237,7 @@ async def existing_receipt(request: JobInput) -> dict[str, Any] | None:
 async def fail(request: JobInput, reason: str, began: float, retryable: bool) -> dict[str, Any]:
     """A failed job leaves a receipt too, unless a second try could still succeed (a server that was away)."""
     seconds = time.monotonic() - began
-    receipt = {
+    receipt: dict[str, Any] = {
         "job_id": request.job_id, "status": "failed", "adapter_sha256": None, "adapter_bytes": 0, "card": None,
         "loss": [], "eval_loss": None, "backend": None, "wall_s": round(seconds, 2),
         "cost_usd": round(seconds / 3600 * request.limits.usd_per_hour, 5), "peak_memory_mb": None, "versions": {},

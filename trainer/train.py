@@ -156,7 +156,7 @@ def load_transformers(plan: TrainPlan) -> tuple[Any, Any]:
     tokenizer = AutoTokenizer.from_pretrained(plan.base, **revision)
     model = AutoModelForCausalLM.from_pretrained(plan.base, dtype=torch.bfloat16 if gpu else torch.float32, **revision)
     if gpu:
-        model.to("cuda")
+        model = model.cuda()
     model.config.use_cache = False
     lora = LoraConfig(
         r=hyper.rank, lora_alpha=hyper.alpha, lora_dropout=0.0, bias="none", target_modules=LORA_TARGETS,
