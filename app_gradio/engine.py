@@ -37,7 +37,7 @@ class Engine:
 
     def __init__(self, model: Any, tokenizer: Any, base_digest: str, name: str) -> None:
         self.model, self.tokenizer, self.base_digest, self.name = model, tokenizer, base_digest, name
-        self._grammar: Any = None
+        self._grammars: dict[bool, Any] = {}
         lora.install(model)
 
     @classmethod
@@ -64,14 +64,16 @@ class Engine:
         return lora.load(source, self.model, self.base_digest, device=self.model.device)
 
     def generate(self, prompts: Sequence[Messages], adapters: Sequence[lora.Bundle | None], max_new_tokens: int = 220,
-                 grammar: bool = True) -> list[Generation]:
-        """One answer per prompt, row i with `adapters[i]`. Answers cut at the limit are closed into valid XML."""
+                 grammar: bool = True, may_be_silent: bool = True) -> list[Generation]:
+        """One answer per prompt, row i with `adapters[i]`. Answers cut at the limit are closed into valid XML.
+
+        `may_be_silent`: `<nada/>` is an answer. A base that was never taught it would hide behind it."""
         import torch
 
         began = time.perf_counter()
         texts = [self.tokenizer.apply_chat_template(p, add_generation_prompt=True, tokenize=False) for p in prompts]
         encoded = self.tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False).to(self.model.device)
-        watcher = _Watcher(len(prompts), self._stops(), self._compiled() if grammar else None)
+        watcher = _Watcher(len(prompts), self._stops(), self._compiled(may_be_silent) if grammar else None)
         with torch.inference_mode(), lora.applied(adapters, self.model.device):
             out = self.model.generate(
                 **encoded, max_new_tokens=max_new_tokens, do_sample=False, logits_processor=[watcher],
@@ -91,15 +93,16 @@ class Engine:
         ids = {self.tokenizer.eos_token_id, *(_as_list(self.model.generation_config.eos_token_id))}
         return sorted(i for i in ids if i is not None)
 
-    def _compiled(self) -> Any:
+    def _compiled(self, may_be_silent: bool) -> Any:
         """The grammar compiled for this vocabulary; some seconds, once."""
-        if self._grammar is None:
+        if may_be_silent not in self._grammars:
             import xgrammar
 
             info = xgrammar.TokenizerInfo.from_huggingface(
                 self.tokenizer, vocab_size=self.model.config.vocab_size, stop_token_ids=self._stops())
-            self._grammar = xgrammar.GrammarCompiler(info).compile_grammar(GRAMMAR)
-        return self._grammar
+            text = GRAMMAR if may_be_silent else GRAMMAR.replace('root ::= "<nada/>" | blocks', "root ::= blocks")
+            self._grammars[may_be_silent] = xgrammar.GrammarCompiler(info).compile_grammar(text)
+        return self._grammars[may_be_silent]
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -74,7 +74,8 @@ def predict(engine: Any, bundle: Any, rows: Sequence[Example], path: Path, setti
     size = settings.judge.batch_size
     for start in (progress or _bar)(range(0, len(todo), size), bundle.id if bundle else "base"):
         batch = todo[start:start + size]
-        made = engine.generate([r.prompt for r in batch], [bundle] * len(batch), settings.judge.max_new_tokens)
+        made = engine.generate([r.prompt for r in batch], [bundle] * len(batch), settings.judge.max_new_tokens,
+                               may_be_silent=bundle is not None)
         kept += [{"id": r.id, "output": g.text, "confidence": round(g.confidence, 4), "tokens": g.tokens, "finish": g.finish}
                  for r, g in zip(batch, made, strict=True)]
         atomic_write(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept))
