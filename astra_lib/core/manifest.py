@@ -72,16 +72,23 @@ def fingerprint(job: str, parameters: Mapping[str, Any], inputs: Iterable[Artifa
 
 
 def read_manifest(run_id: str, settings: Settings, store: Store | None = None) -> Manifest:
-    """A manifest by run id, from here or from the object store; `MissingError` when there is none."""
+    """A manifest by run id, from here or, where that is missing or damaged, from the object store.
+
+    Raises `MissingError` when there is none, `InputError` when only a damaged one is left.
+    """
+    damaged: InputError | None = None
     for path in (settings.data_dir / "runs").glob(f"*/{check_name(run_id)}/{MANIFEST}"):
-        return Manifest.read(read_json(path), str(path))
+        try:
+            return Manifest.read(read_json(path), str(path))
+        except InputError as error:
+            damaged = error
     store = store or Store.open(settings)
     for job in store.folders("runs/"):
         with suppress(MissingError):
             key = f"runs/{job}/{run_id}/{MANIFEST}"
             return Manifest.read(store.get_json(key), key)
-    raise MissingError("no finished run of this id", where=run_id,
-                       remedy="A run without a manifest did not finish: run its job again")
+    raise damaged or MissingError("no finished run of this id", where=run_id,
+                                  remedy="A run without a manifest did not finish: run its job again")
 
 
 def lineage(run_id: str, settings: Settings, store: Store | None = None) -> list[Manifest]:

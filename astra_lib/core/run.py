@@ -129,14 +129,8 @@ class Run:
     @classmethod
     def open(cls, run_id: str, settings: Settings, store: Store | None = None) -> Run:
         """A finished run by its id, fetched from the object store when its files are not whole here."""
-        for path in (settings.data_dir / "runs").glob(f"*/{check_name(run_id)}/{MANIFEST}"):
-            manifest = Manifest.read(read_json(path), str(path))
-            if all_whole(path.parent, manifest):
-                return cls._of(manifest, settings)
-        store = store or Store.open(settings)
         manifest = read_manifest(run_id, settings, store)
         folder = settings.data_dir / "runs" / manifest.job / run_id
-        prefix = f"runs/{manifest.job}/{run_id}/"
         for artifact in manifest.outputs:
             path = folder / artifact.name
             if is_whole(path, artifact):
@@ -144,7 +138,11 @@ class Run:
             if artifact.private:
                 raise MissingError("a private output lies only on the machine that made it, and is gone or changed here",
                                    where=str(path), remedy=f"Run {manifest.job} again here")
-            store.get_file(prefix + artifact.name, path, artifact.sha256)
+            store = store or Store.open(settings)
+            store.get_file(f"runs/{manifest.job}/{run_id}/{artifact.name}", path, artifact.sha256)
+        with suppress(InputError, MissingError):
+            if read_json(folder / MANIFEST) == asdict(manifest):
+                return cls._of(manifest, settings)
         write_json(folder / MANIFEST, asdict(manifest))
         return cls._of(manifest, settings)
 

@@ -164,7 +164,7 @@ def _write_secret(path: Path, text: str, *, exclusive_create: bool = False) -> N
 
 def probe_s3(endpoint: str, access_key: str, secret_key: str, region: str, bucket: str) -> None:
     """Write and read one object, making the bucket if it is missing. Raises boto3's errors."""
-    client = s3_client(endpoint, access_key, secret_key, region, attempts=1, timeout_s=5)
+    client = s3_client(endpoint, access_key, secret_key, region, attempts=1, timeout_s=3)
     body = secrets.token_bytes(16)
     # a key of its own: two that probe at once must not read each other's bytes
     key = f"{_HEALTH_KEY}-{secrets.token_hex(8)}"
@@ -180,7 +180,7 @@ def probe_s3(endpoint: str, access_key: str, secret_key: str, region: str, bucke
 
 def probe_redis(url: str) -> None:
     """Set and get one key. Raises redis-py's errors."""
-    client = redis_client(url, attempts=0, timeout_s=5)
+    client = redis_client(url, attempts=0, timeout_s=2)
     value, key = secrets.token_hex(8), f"astra:health:{secrets.token_hex(8)}"
     try:
         client.set(key, value, ex=60)
