@@ -35,6 +35,7 @@ class Events:
         self._fresh = True  # compare with the truth at the next poll
         self._compared = 0.0
         self._closed = threading.Event()
+        self._listening = threading.RLock()  # `close` waits for it, so no socket vanishes under a reader
 
     def poll(self, timeout_s: float = 5.0) -> list[Promotion]:
         """The newest promotion of each tenant that is not confirmed; waits up to `timeout_s` for one.
@@ -51,20 +52,29 @@ class Events:
 
     def done(self, promotion: Promotion) -> None:
         """Confirm that this generation is in service here; it and those before it do not come again."""
+        from redis.exceptions import ResponseError
+
         from .registry import promotions_key, read_promotion
 
         tenant = promotion.tenant
         self._applied[tenant] = max(promotion.generation, self._applied.get(tenant, 0))
         with self._watching("confirm a promotion"):
             client, key = self.registry.client, promotions_key(tenant)
-            _, rows = client.xreadgroup(self.group, self.replica, {key: "0"}, count=1000)[0]
+            try:
+                _, rows = client.xreadgroup(self.group, self.replica, {key: "0"}, count=1000)[0]
+            except ResponseError as error:
+                if not _no_group(error):
+                    raise
+                return  # lost with its stream; the next poll makes it again
             covered = [i for i, row in rows if not row or read_promotion(row["promotion"]).generation <= promotion.generation]
             if covered:
                 client.xack(key, self.group, *covered)
 
     def wake(self, timeout_s: float) -> bool:
         """Wait for a wake-up; True when one came, or when it subscribed only now and may have missed some."""
-        with self._watching("listen for promotions"):
+        with self._listening, self._watching("listen for promotions"):
+            if self._closed.is_set():
+                return False
             if self._pubsub is None:
                 from .registry import CHANNEL
 
@@ -88,12 +98,10 @@ class Events:
             return False
 
     def close(self) -> None:
-        """End the waiting; may be called from another thread."""
+        """End the waiting, within half a second; may be called from another thread."""
         self._closed.set()
-        pubsub, self._pubsub = self._pubsub, None
-        if pubsub is not None:
-            with suppress(Exception):
-                pubsub.close()
+        with self._listening:
+            self._hang_up()
 
     def __iter__(self) -> Iterator[Promotion]:
         """Endless: each promotion once, confirmed when the next is asked for. Outlasts a restart of Redis."""
@@ -121,12 +129,21 @@ class Events:
 
     def _read_groups(self) -> list[Promotion]:
         """What the groups have not delivered yet; of several for one tenant the newest."""
+        from redis.exceptions import ResponseError
+
         from .registry import promotions_key, read_promotion
 
         newest: dict[str, Promotion] = {}
         with self._watching("read promotions"):
             streams = {promotions_key(tenant): ">" for tenant in self._groups}
-            for _, rows in self.registry.client.xreadgroup(self.group, self.replica, streams, count=1000) if streams else []:
+            try:
+                answer = self.registry.client.xreadgroup(self.group, self.replica, streams, count=1000) if streams else []
+            except ResponseError as error:
+                if not _no_group(error):
+                    raise
+                self._groups.clear()  # a stream was lost, and its groups with it
+                return self._compare()
+            for _, rows in answer:
                 for _, row in rows:
                     promotion = read_promotion(row["promotion"])
                     known = newest.get(promotion.tenant)
@@ -167,10 +184,17 @@ class Events:
         """The connection broke: messages may be gone, and after a data loss the groups too."""
         self._fresh = True
         self._groups.clear()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         pubsub, self._pubsub = self._pubsub, None
         if pubsub is not None:
             with suppress(Exception):
                 pubsub.close()
+
+
+def _no_group(error: Exception) -> bool:
+    return "NOGROUP" in str(error)
 
 
 class _Watch:
