@@ -152,11 +152,11 @@ def load_transformers(plan: TrainPlan) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     hyper, gpu = plan.hyperparameters, torch.cuda.is_available()
-    revision = {"revision": plan.base_revision} if plan.base_revision and not Path(plan.base).is_dir() else {}
-    tokenizer = AutoTokenizer.from_pretrained(plan.base, **revision)
-    model = AutoModelForCausalLM.from_pretrained(plan.base, dtype=torch.bfloat16 if gpu else torch.float32, **revision)
+    options: dict[str, Any] = {"revision": plan.base_revision} if plan.base_revision and not Path(plan.base).is_dir() else {}
+    tokenizer = AutoTokenizer.from_pretrained(plan.base, **options)
     if gpu:
-        model = model.cuda()
+        options["device_map"] = {"": 0}
+    model = AutoModelForCausalLM.from_pretrained(plan.base, dtype=torch.bfloat16 if gpu else torch.float32, **options)
     model.config.use_cache = False
     lora = LoraConfig(
         r=hyper.rank, lora_alpha=hyper.alpha, lora_dropout=0.0, bias="none", target_modules=LORA_TARGETS,
