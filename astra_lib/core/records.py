@@ -179,16 +179,19 @@ def from_dict(cls: type[T], row: dict[str, Any], *, where: str = "record") -> T:
     if unknown := sorted(set(row) - set(known)):
         raise InputError(f"unknown field {unknown[0]!r} for {cls.__name__}", where=where)
     values = dict(row)
-    if cls is Transcript:
-        values["words"] = [from_dict(Word, w, where=where) for w in row.get("words", [])]
-        values["utterances"] = [
-            from_dict(Utterance, {**u, "words": tuple(u["words"])}, where=where) for u in row.get("utterances", [])
-        ]
-    if cls is Pair:
-        values["blocks"] = [from_dict(Block, b, where=where) for b in row.get("blocks", [])]
     try:
+        if cls is Transcript:
+            values["words"] = [from_dict(Word, w, where=where) for w in row.get("words", [])]
+            values["utterances"] = [from_dict(Utterance, u, where=where) for u in row.get("utterances", [])]
+        if cls is Utterance and "words" in row:
+            first, end = row["words"]
+            values["words"] = (int(first), int(end))
+        if cls is Pair:
+            values["blocks"] = [from_dict(Block, b, where=where) for b in row.get("blocks", [])]
         return cls(**values)
-    except TypeError as error:
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
         raise InputError(f"{cls.__name__}: {error}", where=where) from None
 
 
@@ -198,7 +201,10 @@ def atomic_write(path: Path | str, data: bytes | str) -> Path:
     Raises `DiskError` (a full disk, no rights); what stood at `path` before is then still there.
     """
     path = Path(path)
-    payload = data.encode("utf-8") if isinstance(data, str) else data
+    try:
+        payload = data.encode("utf-8") if isinstance(data, str) else data
+    except UnicodeEncodeError as error:
+        raise InputError(f"text with half a character at {error.start} (a lone surrogate)", where=str(path)) from None
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
@@ -263,14 +269,20 @@ def iter_jsonl(path: Path | str) -> Iterator[tuple[str, dict[str, Any]]]:
     path = Path(path)
     if not path.is_file():
         raise MissingError("no such file", where=str(path), remedy="Check the path")
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
+            where = f"{path}:{number}"
             try:
-                yield f"{path}:{number}", json.loads(line)
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+                if text.strip():
+                    yield where, json.loads(text)
+            except UnicodeDecodeError:
+                raise InputError("not UTF-8 text", where=where, remedy="Export it again as UTF-8") from None
             except json.JSONDecodeError as error:
-                raise InputError(f"not JSON: {error.msg}", where=f"{path}:{number}") from None
+                raise InputError(f"not JSON: {error.msg}", where=where,
+                                 remedy="It may be truncated: copy or make it again") from None
+            except RecursionError:
+                raise InputError("JSON nested too deep", where=where) from None
 
 
 def read_jsonl(path: Path | str, cls: type[T] | None = None) -> list[Any]:

@@ -6,6 +6,7 @@ Secrets are never in the file: see `SECRETS`. `load()` reads afresh at every cal
 from __future__ import annotations
 
 import configparser
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from .errors import MissingError, SettingsError
+from .records import read_bytes
 
 SECRETS = (
     "ASTRA_S3_ACCESS_KEY", "ASTRA_S3_SECRET_KEY", "ASTRA_RUNPOD_API_KEY", "ASTRA_DEEPGRAM_API_KEY",
@@ -164,7 +166,7 @@ def settings_path(environ: Mapping[str, str] = os.environ) -> Path:
     here = Path.cwd().resolve()
     for folder in (here, *here.parents, Path(__file__).resolve().parents[2]):
         candidate = folder / "settings.ini"
-        if candidate.is_file() and candidate.read_text(encoding="utf-8").startswith("# ASTRA"):
+        if candidate.is_file() and candidate.read_bytes().startswith(b"# ASTRA"):
             return candidate
     raise MissingError("settings.ini not found", where=str(here), remedy="Run inside the checkout or set ASTRA_SETTINGS")
 
@@ -174,9 +176,12 @@ def cast(text: str, kind: type, where: str) -> Any:
     try:
         if kind is bool:
             return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
-        return kind(text)
+        value = kind(text)
     except (ValueError, KeyError):
         raise SettingsError(f"expected {kind.__name__}, found {text!r}", where=where) from None
+    if kind is float and not math.isfinite(value):  # every comparison with NaN is false: a limit would be none
+        raise SettingsError(f"expected a finite number, found {text!r}", where=where)
+    return value
 
 
 def load(environ: Mapping[str, str] = os.environ, path: Path | None = None) -> Settings:
@@ -184,9 +189,11 @@ def load(environ: Mapping[str, str] = os.environ, path: Path | None = None) -> S
     path = path or settings_path(environ)
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        parser.read_string(path.read_text(encoding="utf-8"))
+        parser.read_string(read_bytes(path).decode("utf-8"))
+    except UnicodeDecodeError:
+        raise SettingsError("not UTF-8 text", where=str(path)) from None
     except configparser.Error as error:
-        raise SettingsError(str(error).splitlines()[0], where=str(path)) from None
+        raise SettingsError(" ".join(str(error).replace("'<string>'", "the file").split()), where=str(path)) from None
     sections = get_type_hints(Settings)
     if unknown := [s for s in parser.sections() if s not in sections]:
         raise SettingsError(f"unknown section [{unknown[0]}]", where=str(path), remedy=f"Known: {', '.join(sections)}")
