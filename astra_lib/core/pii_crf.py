@@ -106,6 +106,13 @@ def features(text: str, tokens: Sequence[Token]) -> list[list[str]]:
     return rows
 
 
+def _doubtful(words: Sequence[Token], case: str, score: float) -> bool:
+    """Where capitals carry meaning, a word without one, or a common word that opens a sentence, needs a surer tagger."""
+    if case != "mixed" or score >= 0.75:
+        return False
+    return not any(w.cap for w in words) or (len(words) == 1 and words[0].first and words[0].key in COMMON)
+
+
 class NameModel:
     """The shipped tagger, or one from a file; reading it takes milliseconds, it is shared by threads that take turns."""
 
@@ -133,22 +140,25 @@ class NameModel:
     def mentions(self, text: str, tokens: Sequence[Token], threshold: float) -> list[Mention]:
         """Runs of tokens above the threshold; particles join only between names; `score` is the surest token's."""
         likely = self.probabilities(text, tokens)
+        further = threshold / 4  # once a name has begun, less is needed to go on
         found: list[Mention] = []
+        case = letter_case(tokens)
         i = 0
         while i < len(tokens):
-            if likely[i] < threshold or tokens[i].key in PARTICLES or tokens[i].key in ROLES:
+            if likely[i] < threshold or len(tokens[i].text) < 3 or tokens[i].key in PARTICLES or tokens[i].key in ROLES:
                 i += 1
                 continue
             j = i + 1
             last = i
-            while j < len(tokens) and tokens[j].joined and (likely[j] >= threshold or tokens[j].key in PARTICLES and tokens[j].key != "y"):
+            while j < len(tokens) and tokens[j].joined and (likely[j] >= further or tokens[j].key in PARTICLES and tokens[j].key != "y"):
                 if tokens[j].key not in PARTICLES and tokens[j].key not in ROLES:
                     if self.tagger.marginal(BEGIN, j) > self.tagger.marginal(INSIDE, j):
                         break
                     last = j
-                elif likely[j] < threshold / 2:
+                elif likely[j] < further / 2:
                     break
                 j += 1
-            found.append(Mention(tokens[i].start, tokens[last].end, "crf", "", frozenset(), max(likely[i : last + 1])))
+            if not _doubtful(tokens[i : last + 1], case, max(likely[i : last + 1])) and not named_thing(tokens, i, case):
+                found.append(Mention(tokens[i].start, tokens[last].end, "crf", "", frozenset(), max(likely[i : last + 1])))
             i = last + 1
         return found

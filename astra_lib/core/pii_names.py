@@ -26,7 +26,7 @@ cornelio cristian cristiano cristina cristobal cruzana custodio dagoberto daisy 
 danilo dario david dayana debora deisy delfina delfin delia demetrio denis desiderio diana diego dilia dionisio dolly
 dolores domingo domitila donaldo dora doralba doris duban duvan edelmira edgar edgardo edilberto edilma edilson edinson
 edison edith edna eduardo eduvigis edwin efrain efren egidio eider elcy eleazar elena eleonora elias elisa elisabeth
-elisenda eliseo eliecer elizabeth elkin ella elmer eloisa eloy elsa elvia elvira elvis emerson emigdio emilce emilia
+elisenda eliseo eliecer elizabeth elkin elmer eloisa eloy elsa elvia elvira elvis emerson emigdio emilce emilia
 emiliano emilio emma emmanuel enrique erasmo eric erica erick erika erminia ernestina ernesto esmeralda esneda
 esperanza esteban estefania estela ester esther estrella etelvina eucaris eudoro eugenia eugenio eulalia eulogio
 eunice eusebio eutimio eva evangelina evaristo evelio evelyn ezequiel fabian fabio fabiola fabricio fanny fatima faustino
@@ -87,7 +87,7 @@ castrillon castro catano causil ceballos cediel celis cepeda cerda cerdeira cere
 chala chamorro chaparro charry chaux chaverra chaves chavez chica chilito cifuentes cisneros clavijo cobo cobos colmenares
 collazos colorado conde contreras coral cordero cordoba coronado coronel corrales correa corredor cortazar cortes cossio
 costa coy cristancho cruz cuadrado cuadros cuartas cubides cubillos cuellar cuenca cuero cuervo cuesta cuevas cumbal
-daza davila debia delgado devia diaz diez dominguez donado doncel dorado duarte dueñas duenas duque duran durango echavarria
+daza davila debia delgado devia diaz dominguez donado doncel dorado duarte dueñas duenas duque duran durango echavarria
 echeverri echeverry elias enciso enriquez erazo escalante escamilla escandon escarraga escobar escorcia escudero
 espana espejo espinal espinel espinosa espitia estacio estepa estrada estupinan fajardo falla farfan fernandez ferrer
 ferreira ferro fierro figueroa figueredo fisco flores florez fonnegra fonseca forero fory franco fuentes gaitan galarza
@@ -128,6 +128,41 @@ villada villafane villalba villalobos villamil villamizar villanueva villarraga 
 vivas yanez yara yate yela yepes yusti zabala zabaleta zambrano zamora zamorano zapata zarate zorro zubieta zuleta
 zuluaga zuniga
 """.split())
+
+# common in Spain and in the names of its regions
+_PENINSULA_GIVEN = """
+aina ainhoa aitor aleix alvar ander andoni anton antxon arnau asier bernat biel blai brais breogan carles celso cosme elena enric eneko ernest
+esteve eudald ferran fermi francesc gabino gaizka garbine gerard gorka gotzon guifre guillem gutier ibai idoia igone iker imanol inaki inigo
+irati itziar iratxe jaume joan jon jordi jose josep josu joseba jesus juanjo juanma juli julen karmele kepa koldo leire lluis llorenc loyola luismi maite manel
+marc marti maixabel merce meritxell mikel miquel montse nacho narcis nerea nuno nuria oier oriol pep pepe pepa paco paca pau perico pere pello quico quim
+quique ramiro ricard roque roser salva santi sebas sergi tono toni txema unai uxue vicent xabi xabier xavi xavier xoan xose xurxo yago yolanda zigor
+maruja manolo manolito chema chus curro fede fefa fina goyo kiko lalo lolo loli lucho marisa mariló merche moncho nando nano patxi pili poli quino rafa ramoncho
+rodri suso tere tino tito toño trini vito charo chelo concha conchita conchi encarna encarnacion inma inmaculada lupe mayte nieves paz rosi sagrario visitacion
+""".split()
+_PENINSULA_SURNAMES = """
+abad abascal aguirresarobe aizpurua alcaide aldecoa aldama almagro alonsotegui altuna amoros ampudia anguita ansotegui aragones aramburu aranburu aranguren
+arteta arrese arregui arribas artigas arzak asensio asensi aspas astarloa aulestia ayesta ayuso azcarate azcona azkuna azpeitia balbuena barandiaran barbera barrena
+barrenechea basagoiti baltasar belloch benet berasategui bergara bermejo berzosa bilbao boix bosch bofill bonet bono borbon borrell boyer brufau bru burgui busquets
+caballe calatrava calvet camps canals candela canizares canellas capdevila carballo carbonero carulla casado casals casanovas cascos castells castroviejo cebrian centelles chillida
+clos colom colomer comas corcuera costas crespo cuesta cubells cunillera dalmau domenech donoso dueso echanove echegaray eguiguren egea elorza escribano escriva esteban estevez
+etxebarria etxeberria exposito fabregat fabregas feijoo feliu ferrandiz ferrandis fidalgo figueras folch font fontan fraga frutos fuster gabilondo galan gallardon galera
+garaikoetxea garmendia garralda garrigues gasol gasset gaudi gimenez giner goicoechea goiri goikoetxea goni gorostiaga goyeneche goyo graells guardans guerra guindos guinart gurpegui
+gurruchaga hierro hinojosa huarte hurtado ibarretxe ibarrondo ichaso igartiburu illescas imaz insausti iniesta iribar irigoyen irureta iturralde izagirre jauregui joaquin jover juaristi
+junquera laboa laforet landa larranaga larrazabal lasa lasarte lizarraga llamazares llopis llorente lluch lopetegui lorca lorente luengo luis madariaga maeztu maragall maravall marcos
+marias marquina martorell mas masana mateo mateos matutes maura mayor mayol mellado mendizabal mendiluce merino milla mingote miro molas molins moll molto moix montilla moratinos moratalla
+morientes moscardo mugica muguruza nadal narbona nart nebot neira nadales oliver olazabal olivella ordeig oreja oriol otegi otxoa pages palau palomares pascual pastor pau pazos pedrosa
+pellicer pena pera perales peris piera pi pique pla planas pons porta portabella portillo poveda prat puig puigcerver pujol pujols quiroga rahola raja rato recarte recio redondo
+retegui reverter revilla ribas ribera ribo riera rivero robert roca roig roldan romeva roures rovira royo rubalcaba rull sabater saenz sagasta sagnier sala salvador sampedro
+sanchis sancho sangil sanguino sanahuja sarasola saura savater segarra segura sempere senillosa serra serrat setien sirera solbes soldevila solchaga solis soriano sotillo subirats suner
+tamames tapies tarradellas tejero terradas terol tierno tomas torrens torrente tusell ubeda ugarte unanue unamuno unzue uranga urbieta urdaci urkullu urkiaga urquijo urrutikoetxea usabiaga
+valdano vallejo valls valverde vazquez vendrell verdaguer verges vicente vidal vidaurre vila vilallonga vilanova viladecans vilches villaronga villaverde vives xirau yague ybarra yrigoyen
+zabaleta zabalza zaldua zalduegui zamacois zapatero zaplana zaragoza zarra zarraluqui zubeldia zubiri zubizarreta zubillaga zulaica zulueta zumalacarregui zurbano zurita
+cardenas quispe mamani choque condori huaman flores rojas ferreyra peralta quiroz gonzaga salinas toledo bachelet frei lagos alessandri allende montalva menem alfonsin kirchner delarua cavallo
+perón videla sarney cardoso collor batista da-silva banzer quiroga fujimori belaunde humala ibarra bucaram noboa gutierrez batlle sanguinetti lacalle stroessner wasmosy zedillo echeverria portillo
+souza silva santos oliveira pereira costa ferreira rodrigues almeida nascimento lima carvalho gomes ribeiro martins alves barros pinto moreira cunha teixeira coelho lopes mendes nunes
+""".split()
+GIVEN |= frozenset(word for word in _PENINSULA_GIVEN if word.isascii())
+SURNAMES |= frozenset(word for word in _PENINSULA_SURNAMES if word.isascii() and "-" not in word)
 
 # names a Spanish newspaper also prints; only features and training sentences use them
 FOREIGN_GIVEN = frozenset("""
@@ -252,16 +287,29 @@ def phonetic(word: str) -> str:
     return key
 
 
-@lru_cache(maxsize=100_000)
+_ENCLITIC = re.compile(r"(?<=[aeiounrdsáéíóú])(?:(?:me|te|se|nos|os)?(?:lo|la|le)s?|me|te|se|nos)$")
+_DIMINUTIVE = re.compile(r"(?:qu|gu|c|z)?(?:it|ic|cit|cic|ecit)([oa])s?$")
+_COUNTING = re.compile(r"(?:(?:veinti|treinti|diec[ií])\w+|\w+cient[oa]s|diez|quinient[oa]s|cien|ciento|mil|millon(?:es|ario)?|\w+avos?)$")
+_UNSHARP = str.maketrans("áéíóú", "aeiou")
+
+
+@lru_cache(maxsize=200_000)
 def is_spanish_word(word: str) -> bool:
-    """Is it in the dictionary of Spanish word forms (simplemma)? Common surnames that are words are, rare ones are not."""
+    """Is it a Spanish word form: in simplemma's dictionary, a numeral, a verb with pronouns ("perdónenme"), a diminutive?"""
     import simplemma
 
     lower = word.lower()
-    return simplemma.is_known(lower, lang="es") or lower.isdigit()
-
-
-def name_like(word: str) -> bool:
-    """Could the word be part of a name: on a list, or no Spanish word at all?"""
-    key = fold(word)
-    return key in GIVEN or key in SURNAMES or (len(key) > 2 and key.isalpha() and not is_spanish_word(word))
+    if simplemma.is_known(lower, lang="es") or lower.isdigit() or _COUNTING.match(lower):
+        return True
+    key = fold(lower)
+    if key in GIVEN or key in SURNAMES:
+        return False
+    if match := _ENCLITIC.search(lower):
+        verb = lower[: match.start()]
+        if len(verb) > 2 and (simplemma.is_known(verb.translate(_UNSHARP), lang="es") or verb.endswith(("ar", "er", "ir", "ando", "endo", "éndo", "ándo"))):
+            return True
+    if match := _DIMINUTIVE.search(key):
+        stem = lower[: match.start()]
+        endings = ("", match[1], "e", "c" + match[1], "g" + match[1], "z", "ón")
+        return len(stem) > 2 and any(simplemma.is_known(stem + e, lang="es") for e in endings)
+    return False

@@ -69,7 +69,7 @@ _CEDULA_BARE = re.compile(r"(?<![\d.,$])1[.\s]?\d{3}\.\d{3}\.\d{3}(?![.,]?\d)")
 _NIT_BARE = re.compile(r"(?<![\d.,$])(\d{3}\.?\d{3}\.?\d{3})\s?[-–]\s?(\d)(?!\d|[-.]\d)")
 _EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,24}\b", _I)
 _EMAIL_SPOKEN = re.compile(
-    r"\b[\w.]+(?:\s+(?:punto|gui[oó]n(?:\s+bajo)?|raya(?:\s+al\s+piso)?|underscore)\s+[\w.]+)*\s*\(?(?:\barroba\b|@)\)?\s*[\w-]+(?:\s*(?:\bpunto\b|\.)\s*(?:[a-z]\w+))+", _I)
+    r"\b[\w.]+(?:\s+(?:punto|gui[oó]n(?:\s+bajo)?|raya(?:\s+al\s+piso)?|underscore)\s+[\w.]+)*\s*\(?(?:\barroba\b|@)\)?\s*[\w-]+(?:\s+(?!punto\b)[\w-]+){0,2}(?:\s*(?:\bpunto\b|\.)\s*(?:[a-z]\w+))+", _I)
 _IP4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
 _IP6 = re.compile(r"(?<![\w:.])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{1,4}(?![\w:])", _I)
 _IP_WORD = re.compile(r"\b(?:ip|ips|ipv4|servidor|equipo|host|router|direcci[oó]n|c[aá]mara)\b", _I)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from .errors import InputError
@@ -60,6 +60,13 @@ _HEAD_TAIL = frozenset("educativa educativo municipal departamental nacional rur
                        "los el normal superior mayor menor distrital oficial privada privado central comunal e integrado integrada infantil deportivo "
                        "deportiva agropecuaria industrial comercial regional metropolitano metropolitana sur norte estatal eclesiastica religiosa cultural "
                        "social vial internacional militar naval mixto mixta media basica primaria secundaria".split())
+
+
+# institutions that belong to people instead of being named after them: "el gobierno de X"
+_OWNED = frozenset("gobierno partido grupo proyecto plan programa ministerio embajada juzgado fiscalia tribunal policia nacion republica estado pais servicio "
+                   "comision camara empresa archivo casa finca hogar hacienda liga premio base camino circuito consejo concejo consorcio contraloria "
+                   "federacion foro unidad union linea mar puerto hotel restaurante revista compania academia reserva orquesta linea sociedad club "
+                   "sindicato asociacion cuenta departamento distrito provincia region".split())
 
 
 @dataclass(frozen=True)
@@ -204,8 +211,27 @@ def _continues(token: Token, case: str, after_particle: bool) -> bool:
     if _blocked(token):
         return False
     if case == "mixed":
-        return token.cap and (not after_particle or _listed(token.key) or _rare(token.text))
+        return token.cap and (not after_particle or _listed(token.key) or token.key not in PLACES and not token.first)
     return _listed(token.key) and (token.key not in COMMON or not after_particle) or _rare(token.text)
+
+
+def extended(tokens: Sequence[Token], mention: Mention, case: str) -> Mention:
+    """The mention with the name words that stand directly beside it: a name masked in half is not masked."""
+    inside = [i for i, t in enumerate(tokens) if mention.start <= t.start < mention.end]
+    if not inside:
+        return mention
+    first, last = inside[0], inside[-1]
+    while last + 1 < len(tokens) and tokens[last + 1].joined and _continues(tokens[last + 1], case, False) and not tokens[last + 1].first:
+        last += 1
+    while first > 0 and tokens[first].joined and not tokens[first - 1].first and starts_name(tokens[first - 1], case) and not named_thing(tokens, first - 1, case):
+        first -= 1
+    if case == "mixed":  # "De la Serna", "Di Vaio": the particle is part of it when it is written so
+        for back in (1, 2):
+            head = tokens[first - back] if first >= back else None
+            if head and head.cap and not head.upper and head.key in PARTICLES and all(tokens[k].joined for k in range(first - back + 1, first + 1)):
+                first -= back
+                break
+    return replace(mention, start=tokens[first].start, end=max(mention.end, tokens[last].end))
 
 
 def named_thing(tokens: Sequence[Token], i: int, case: str) -> bool:
@@ -219,6 +245,8 @@ def named_thing(tokens: Sequence[Token], i: int, case: str) -> bool:
         if token.key in ROLES:
             return False
         if token.key in INSTITUTION_HEADS:
+            if token.key in _OWNED and steps:
+                return False
             return not (j > 0 and any(t.key in ROLES for t in tokens[max(0, j - 3) : j]))
         if token.key not in _HEAD_TAIL:
             return False
@@ -315,7 +343,7 @@ def _breaks(text: str, tokens: Sequence[Token], j: int) -> bool:
 
 def _announced_name(tokens: Sequence[Token], j: int, case: str, role_word: str) -> bool:
     token = tokens[j]
-    if _blocked(token) or token.key in PARTICLES or len(token.text) < 3:
+    if _blocked(token) or token.key in PARTICLES or len(token.text) < 3 or token.key in _DISCOURSE and token.first:
         return False
     if case == "mixed":
         if not token.cap or token.key in ("concejo", "corporacion", "concejales", "municipio", "gobierno"):

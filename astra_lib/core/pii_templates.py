@@ -1,7 +1,7 @@
 """Sentences the name recogniser learns from, written for this project.
 
 Slots: {P} a person in any form, {F} full, {S} surname, {G} given name, {I} surname first, {L} place, {O} organisation,
-{T} a place or institution named after somebody, {N} a figure, {W} an ordinary word.
+{T} a place or institution named after somebody, {N} a figure, {W} an ordinary word, {C} one that also is a name.
 """
 
 NEWS = tuple("""
@@ -66,6 +66,26 @@ El caso {S} llegó al Supremo.
 El plan {S} no convence a los sindicatos.
 La familia {S} agradeció el apoyo.
 El hijo de {P} estudia en {L}.
+{S} ({N}), {S} ({N}), {S} ({N}), {S} (2) y {S} ({N}).
+{L} (13+12): {S}; {S} (4 2p), {S} (2), {S} (1), {S} ({N}) -siete inicial-; {S} (ps) y {S}.
+{N} - {L}: {S} ({N}), {S} (12), {S} (9) -cinco inicial-, {S} ({N}), {S}.
+Goles: 0-1, m.{N}: {S}. 1-1, m.{N}: {S}. 1-2, m.{N}: {S}, de penalti.
+Tarjetas amarillas a {S} ({L}), {S} y {S} ({L}).
+{S} ({S}, m.{N}), {S} ({S}, m.{N}).
+El gobierno de {P} no ha respondido.
+La casa de {P} en {L} fue vendida.
+Los hombres de {S} defendieron bien.
+{S}, por su parte, se lamentó.
+según {S}, todo quedó en un susto
+{S} agregó que eso no es cierto, añadió {S}
+", subrayó {P} ante los legisladores.
+", dijo a {O} {P}.
+", explicó {S}.
+", añadió {S}, quien sostuvo lo contrario.
+La juez {P} dijo hoy que llamará a declarar a {P}.
+El entrenador del {L}, {P}, habló del partido.
+{P}, por parte de {O}, y {P}, por {O}.
+Lo pidió {G}, la hermana de {P}.
 {L}, 12 may ({O}).- {P} afirmó hoy que no habrá cambios.
 {L}, 25 mar ({O}). El presidente {S} recibió a {P}.
 Firmado: {P}
@@ -150,6 +170,11 @@ gracias {G} mire yo creo que {S} tiene razón en lo de los recursos
 entonces como decía {P} la plata no alcanza para los {N} barrios
 tiene la palabra el honorable concejal {P}
 tiene la palabra {P} adelante
+el contrato lo firmó {P} y lo supervisa {P}
+a juicio de {P} la mayor amenaza es otra
+consideró {P} que eso no alcanza
+preguntó {P} por los casos y reclamó {P} un estudio
+se ofreció {P} a coordinar
 con mucho gusto doctor {P} siga usted
 señora secretaria sírvase llamar a lista {I} presente {I} presente
 {S} presente {S} presente {S} ausente
@@ -242,6 +267,25 @@ El Mundial, la Copa América y la Liga de Campeones se jugarán en {L}.
 En Navidad y en Semana Santa aumenta el consumo.
 El castellano, el inglés y el francés son lenguas oficiales.
 Los {W} de {L} protestaron frente a {O}.
+{C} de hablar de eso quiero ver el {W} de la {W}.
+{C}, yo quiero decir otra cosa sobre el {W}.
+{C} presidente, continuamos con el punto {N}.
+No, {C}, eso no es así, el {W} ya está {C}.
+y el {C} y la {C} y el {W} de la {C} están en el {W}
+{C} eso lo vimos en la {C} del {W} y en el {C}
+por {C} se entiende el {W} que paga la {C}
+hay {C} {W} y {C} {W} que no tienen {W}
+Hay {N} {C} y {N} {C} en la {W}.
+El {C} de la {W} y la {C} del {W} se revisan cada {C}.
+entonces {C} mire el {W} está en {C} y la {W} en {C}
+a las {C} de la mañana el {W} ya estaba {C}
+con buena {C} y con {C} se hace el {W}
+pasa a {C} debate y se vota el {C}
+La {C} {C} tiene {N} metros y la {W} {N}.
+{C}, el plan de {W}. {C}, la {W}.
+si paga {C} del treinta se le descuenta el {N} por ciento
+Denle {C} a la {W}, que es lo {C} que hay.
+ya tenemos el visto {C} del {W}
 Proyecto de Acuerdo {N} "por medio del cual se adopta la {W}".
 """.strip().splitlines())
 
