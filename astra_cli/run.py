@@ -15,7 +15,7 @@ def add_parser(verbs) -> None:
     p.set_defaults(run=run)
 
     p = verbs.add_parser("learn", help="one turn of the loop: mine, dataset, train, judge, promote")
-    p.add_argument("--tenant", default="puerto-manantial")
+    p.add_argument("--tenant", default="manantial")
     p.add_argument("--source", default="samples/manantial/sessions", help="folder with one folder per session")
     p.add_argument("--roster", default="samples/manantial/roster.json")
     p.set_defaults(run=learn)

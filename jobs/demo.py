@@ -24,7 +24,7 @@ from astra_lib.core.settings import Settings
 
 from . import runner
 
-TENANT = "puerto-manantial"
+TENANT = "manantial"
 SAMPLES = Path(__file__).resolve().parents[1] / "samples" / "manantial"
 LIVE = "2026-03-05"  # the short session with its recording
 

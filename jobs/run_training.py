@@ -34,9 +34,31 @@ def declare(parameters: dict[str, Any], settings: Settings) -> tuple[dict[str, A
 
 
 def train(run: Any, settings: Settings) -> Trained:
-    """Submit the run's dataset, follow it to its verified receipt, and bring adapter and receipt into the run's folder."""
+    """Submit the run's dataset, follow it to its verified receipt, and bring adapter and receipt into the run's folder.
+
+    Raises `GateError` when the job ended in any other way. A run taken over finds its job where it left it."""
     from trainer import jobs
 
     job = jobs.follow(jobs.submit_run(run.parameters["dataset_run"], run.tenant, settings), settings)
-    files = jobs.fetch(job, run.dir, settings)  # raises GateError with the job's error unless it succeeded
-    return describe(job.job_id, read_json(files["receipt"]), files["adapter"], run)
+    files = jobs.fetch(job, run.dir, settings)
+    for path in files.values():
+        run.add_output(path)
+    return describe(job, read_json(files["receipt"]))
+
+
+def describe(job: Any, receipt: dict[str, Any]) -> Trained:
+    """The receipt as cards, curves and metrics."""
+    steps = receipt["loss"]
+    losses = [row["loss"] for row in steps]
+    tail = losses[-5:]
+    curves = {"training": ([float(row["step"]) for row in steps], losses)}
+    metrics = {
+        "first_loss": losses[0] if losses else None, "last_loss": sum(tail) / len(tail) if tail else None, "eval_loss": receipt["eval_loss"],
+        "steps": len(steps), "wall_s": receipt["wall_s"], "cost_usd": receipt["cost_usd"], "backend": receipt["backend"],
+        "status": receipt["status"], "peak_memory_mb": receipt["peak_memory_mb"], "curves": curves, "job_id": job.job_id,
+        "adapter": {"id": receipt["card"]["id"], "tenant": job.tenant, "key": job.adapter_key, "sha256": job.adapter_sha256, "card_sha256": job.card_sha256},
+    }
+    cards = {"status": receipt["status"], "first_loss": metrics["first_loss"], "last_loss": metrics["last_loss"], "validation_loss": receipt["eval_loss"],
+             "steps": len(steps), "seconds": receipt["wall_s"], "cost_in_USD": receipt["cost_usd"], "adapter_MB": receipt["adapter_bytes"] / 1e6}
+    shown = {**job.hyperparameters, "base": job.base_model, "backend": receipt["backend"], **{f"version of {k}": v for k, v in receipt["versions"].items()}}
+    return Trained(job.job_id, cards, curves, shown, metrics)
