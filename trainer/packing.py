@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,9 @@ def open_adapter(path: Path) -> dict[str, bytes]:
             if sum(member.file_size for member in members) > MAX_ADAPTER_BYTES:
                 raise GateError("is larger than any adapter", where=path.name)
             return {member.filename: _read_member(archive, member) for member in members}
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except GateError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:  # RuntimeError: encrypted
         raise GateError(f"not a whole zip file: {error}", where=path.name) from None
 
 
