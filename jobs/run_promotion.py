@@ -78,5 +78,6 @@ def promote_run(tenant: str, judge_run: str, settings: Settings, by: str = "astr
     current = registry.current(tenant)
     if current and current.adapter.sha256 == adapter.sha256:
         return current
+    sealed = next(o["sha256"] for o in manifest["outputs"] if o["name"] == "verdict.json")
     return registry.promote(tenant, adapter, expected_generation=current.generation if current else 0, verdict=folder / "verdict.json",
-                            verdict_run=judge_run, by=by)
+                            verdict_sha256=sealed, verdict_run=judge_run, by=by)
