@@ -7,20 +7,20 @@ __all__ = ['UNITS', 'TENS', 'HUNDREDS', 'SCALES', 'VALUES', 'HELD', 'TITLES', 'S
            'numbers_to_digits', 'word_tokens', 'tokens', 'normalize', 'stem', 'content_stems', 'sound',
            'guess_language', 'wer_words']
 
-# %% ../nbs/00_text.ipynb #ca55500d
+# %% ../nbs/00_text.ipynb #f123d6f6
 import re
 import unicodedata
 from functools import lru_cache
 from typing import Sequence
 
-# %% ../nbs/00_text.ipynb #7cb1058c
+# %% ../nbs/00_text.ipynb #ee0674db
 def strip_accents(text: str) -> str:
     """Letters without their marks ("Peñón" -> "Penon"); compatibility forms such as "ﬁ" are taken apart."""
     if text.isascii():
         return text
     return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
 
-# %% ../nbs/00_text.ipynb #c6b3746b
+# %% ../nbs/00_text.ipynb #dd81c31e
 UNITS = {w: i for i, w in enumerate(
     "cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciseis diecisiete "
     "dieciocho diecinueve veinte veintiuno veintidos veintitres veinticuatro veinticinco veintiseis veintisiete "
@@ -33,7 +33,7 @@ HUNDREDS = {"cien": 100, "ciento": 100} | {
 SCALES = {"mil": 1_000, "millon": 1_000_000, "millones": 1_000_000}
 VALUES = UNITS | TENS | HUNDREDS
 
-# %% ../nbs/00_text.ipynb #4035b5ea
+# %% ../nbs/00_text.ipynb #4cc8a80c
 def _fits(group: int, value: int, joined: bool) -> bool:
     """May `value` follow inside a group of three digits that stands at `group`?"""
     if value == 0 or (joined and (value > 9 or group % 100 < 20)):
@@ -67,11 +67,11 @@ def read_number(words: Sequence[str], at: int) -> tuple[int, int]:
         i, fresh = i + 1 + joined, False
     return millions + thousands + group, i
 
-# %% ../nbs/00_text.ipynb #dac7de65
+# %% ../nbs/00_text.ipynb #1e5c09ea
 _ACCENTED = {"e": "[eé]", "o": "[oó]", "u": "[uú]"}
 _WORD = "|".join(
     re.sub("[eou]", lambda m: _ACCENTED[m[0]], w) for w in sorted(VALUES | SCALES, key=len, reverse=True))
-_RUN = re.compile(rf"(?<![^\W_])(?:{_WORD})(?:\s+(?:y\s+)?(?:{_WORD}))*(?![^\W_])", re.IGNORECASE)
+_RUN = re.compile(rf"(?<![^\W_])(?=[cdmnoqstuv])(?:{_WORD})(?:\s+(?:y\s+)?(?:{_WORD}))*(?![^\W_])", re.IGNORECASE)
 _SCALED = re.compile(r"(\d[\d.]*(?:,\d+)?)(\s+)(mil\s+millones|millones|mill[oó]n|mil)(?![^\W_])", re.IGNORECASE)
 _GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:(?:[.']\d{3})+|(?:,\d{3})+)(?![\d'])(?![.,]\d{3})")
 HELD = "\x1f"
@@ -123,7 +123,7 @@ def numbers_to_digits(text: str) -> str:
     """
     return re.sub(rf"\s?{HELD}", "", _digits_in_place(text))
 
-# %% ../nbs/00_text.ipynb #c3ca4c08
+# %% ../nbs/00_text.ipynb #142ab326
 TITLES = {
     "h.c": "honorable concejal", "hc": "honorable concejal", "h.h.c.c": "honorables concejales", "dr": "doctor",
     "dra": "doctora", "sr": "señor", "sra": "señora", "ing": "ingeniero", "lic": "licenciado", "art": "articulo",
@@ -175,7 +175,7 @@ def normalize(text: str) -> str:
     """`tokens` joined by single blanks: two texts that say the same come out alike."""
     return " ".join(tokens(text))
 
-# %% ../nbs/00_text.ipynb #6b5905b4
+# %% ../nbs/00_text.ipynb #9e7ddaa2
 STOPWORDS = frozenset("""
 a al algo alguna algunas alguno algunos ante antes aqui asi aun aunque bien cada como con contra cual cuales cuando de
 del desde donde dos durante e el ella ellas ellos en entonces entre era eran es esa esas ese eso esos esta estaba estan
@@ -210,7 +210,7 @@ def content_stems(text: str, language: str = "es") -> list[str]:
     """Stems of the tokens that are no stop words, in order."""
     return [stem(t, language) for t in tokens(text) if t not in STOPWORDS]
 
-# %% ../nbs/00_text.ipynb #bbd82d83
+# %% ../nbs/00_text.ipynb #baec656e
 _SOUNDS = [(re.compile(p), r) for p, r in (
     ("ch", "1"), ("h", ""), ("ll|y", "i"), ("v|w", "b"), ("c(?=[ei])|z", "s"), ("gu(?=[ei])", "2"), ("g(?=[ei])|x|j", "j"),
     ("2", "g"), ("qu(?=[ei])|q|k", "c"), (r"(.)\1+", r"\1"))]
@@ -223,7 +223,7 @@ def sound(token: str) -> str:
         token = pattern.sub(letter, token)
     return token
 
-# %% ../nbs/00_text.ipynb #959f2738
+# %% ../nbs/00_text.ipynb #508ff571
 _FUNCTION = {
     "es": frozenset("de la que el en los se del las por un para con una su al lo como esta pero".split()),
     "en": frozenset("the of and to in that is was for on as with be at by this are it you have".split()),
@@ -241,7 +241,7 @@ def guess_language(text: str) -> str | None:
     best = max(share, key=share.__getitem__)
     return best if share[best] > 0.12 else None
 
-# %% ../nbs/00_text.ipynb #e3780ca9
+# %% ../nbs/00_text.ipynb #d774b7b6
 _WER_PIECE = re.compile(r"\[[A-ZÁÉÍÓÚÑ]+(?:_\d+)?\]|\d+(?:[:.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*|%")
 
 

@@ -50,12 +50,13 @@ class Lexicon:
         vowel, coda = ["a", "e", "i", "o", "u", "ie", "ue"], ["", "", "", "n", "r", "s", "l"]
         words: set[str] = set()
         while len(words) < size:
-            count = int(rng.integers(2, 5))
-            words.add("".join(rng.choice(onset) + rng.choice(vowel) + rng.choice(coda) for _ in range(count)))
+            picks = rng.integers(0, (len(onset), len(vowel), len(coda)), size=(int(rng.integers(2, 5)), 3)).tolist()
+            words.add("".join(onset[a] + vowel[b] + coda[c] for a, b, c in picks))
         self.words = np.array(sorted(words))
         rng.shuffle(self.words)
         weight = 1.0 / (np.arange(size) + 12.0)
         self.p = weight / weight.sum()
+        self.cumulative = np.cumsum(self.p)
         self.rng = rng
         self.new_topic()
 
@@ -64,13 +65,13 @@ class Lexicon:
 
     def content(self) -> str:
         if self.rng.random() < 0.35:
-            return str(self.words[self.rng.choice(self.topic)])
-        return str(self.words[self.rng.choice(len(self.words), p=self.p)])
+            return str(self.words[self.topic[int(self.rng.integers(len(self.topic)))]])
+        return str(self.words[int(np.searchsorted(self.cumulative, self.rng.random() * self.cumulative[-1]))])
 
     def sentence(self) -> list[str]:
         """8 to 22 words, half of them content words, ending in a full stop."""
         length = int(self.rng.integers(8, 23))
-        words = [self.content() if self.rng.random() < 0.5 else str(self.rng.choice(FUNCTION)) for _ in range(length)]
+        words = [self.content() if self.rng.random() < 0.5 else FUNCTION[int(self.rng.integers(len(FUNCTION)))] for _ in range(length)]
         words[0] = words[0].capitalize()
         words[-1] += "."
         return words
@@ -129,7 +130,7 @@ def summarise(words: list[str], rng: np.random.Generator, keep: float, lexicon: 
         rng.shuffle(chosen)
     out = str(rng.choice(OPENINGS)).split()
     for word in chosen:
-        out += [str(rng.choice(FUNCTION))] * int(rng.random() < 0.7) + [word]
+        out += [FUNCTION[int(rng.integers(len(FUNCTION)))]] * int(rng.random() < 0.7) + [word]
     return " ".join(out) + "."
 
 
