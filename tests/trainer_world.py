@@ -62,13 +62,14 @@ def vouch(folder: Path) -> None:
 
 
 def trainer_settings(settings: Settings, base: Path, data: Path, **train: Any) -> Settings:
-    """The session's S3 with a control plane of its own under `data` and the tiny base."""
+    """The session's S3 and Redis with a control plane of its own under `data` and the tiny base."""
     from astra_lib.core import services
 
     where = services.endpoints(settings)
     os.environ["ASTRA_S3_ACCESS_KEY"], os.environ["ASTRA_S3_SECRET_KEY"] = where.s3_access_key, where.s3_secret_key
     return replace(
         settings, data=replace(settings.data, dir=str(data)), s3=replace(settings.s3, endpoint=where.s3_endpoint),
+        redis=replace(settings.redis, url=where.redis_url),
         model=replace(settings.model, base=str(base), max_length=256),
         train=replace(settings.train, **{"last_layers": 0, "rank": 4, "alpha": 8, "epochs": 1.0, "max_minutes": 3.0, **train}),
         runpod=replace(settings.runpod, poll_s=0.2, execution_timeout_s=300),
