@@ -61,7 +61,7 @@ def build_dataset(mined: Mined, tenant: str, roster: Path | str, out: Path | str
     keep.save()
     built = formatter.build_examples(masked, unwritten, settings.align.min_confidence)
     side = formatter.split({s: formatter.bills(p for p in masked if p.session_id == s) for s in mined.sessions},
-                           settings.dataset.validation_share, settings.train.seed)
+                           settings.dataset.validation_share, settings.dataset.split_seed)
     fitting, tokens = formatter.fit(built.examples, tokenizer, settings.model.max_length)
     built.dropped["longer than max_length"] = len(built.examples) - len(fitting)
     train, thinned = formatter.thin_boilerplate([r for r in fitting if side[r.session_id] == "train"])
@@ -69,14 +69,14 @@ def build_dataset(mined: Mined, tenant: str, roster: Path | str, out: Path | str
     val = [r for r in fitting if side[r.session_id] == "val"]
     if not train or not val:
         raise InputError(f"{len(train)} training and {len(val)} validation rows from {len(mined.sessions)} sessions",
-                         remedy="Mine more sessions, or change [dataset] validation_share or [train] seed")
+                         remedy="Mine more sessions, or change [dataset] validation_share or split_seed")
     card = {
         "tenant": tenant, "sessions": side, "rows": {"train": len(train), "val": len(val)},
         "dropped": dict(built.dropped), "personal_data_masked": dict(found),
         "tokens": {"max_length": settings.model.max_length, "longest": max(tokens[r.id] for r in fitting),
                    "median": sorted(tokens[r.id] for r in fitting)[len(fitting) // 2], "sum_train": sum(tokens[r.id] for r in train)},
         "kinds": dict(Counter(k for r in fitting for k in built.kinds.get(r.id, ["unwritten"]))),
-        "recurring_val": formatter.recurring(val, train), "split": {"share": settings.dataset.validation_share, "seed": settings.train.seed},
+        "recurring_val": formatter.recurring(val, train), "split": {"share": settings.dataset.validation_share, "seed": settings.dataset.split_seed},
         "lineage": {s: _lineage(mined, s) for s in mined.sessions}, "align": asdict(settings.align),
     }
     files = formatter.write_dataset(train, val, out, card)

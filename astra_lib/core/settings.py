@@ -89,6 +89,7 @@ class AlignSettings:
 @dataclass(frozen=True)
 class DatasetSettings:
     validation_share: float
+    split_seed: int
     max_val_rows: int
 
 
