@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from astra_lib.core import services
 from astra_lib.core.errors import ConflictError, GateError, InputError, MissingError, ServiceError
@@ -272,6 +274,80 @@ def test_wait_wakes_and_times_out(registry: Registry, tenant: str) -> None:
     assert 0.3 < time.monotonic() - started < 2
     threading.Timer(0.2, promote, (registry, tenant, "a")).start()
     assert registry.wait("waiting", 5)
+
+
+class Replicas(RuleBasedStateMachine):
+    """Two replicas that crash, lose messages and hear them twice, against one tenant that is promoted and rolled back.
+
+    A replica puts nothing older than what it serves into service, and once it may compare it serves the truth.
+    """
+
+    registry: Registry
+
+    @initialize()
+    def begin(self) -> None:
+        self.tenant = f"machine-{time.monotonic_ns()}"
+        self.registry.register_tenant(self.tenant)
+        self.names = [f"{self.tenant}-{i}" for i in range(2)]
+        self.feeds = [self.registry.events(name, reconcile_s=3600) for name in self.names]
+        self.serving = [0, 0]
+
+    @rule(name=st.sampled_from("abc"))
+    def promotion(self, name: str) -> None:
+        promote(self.registry, self.tenant, name)
+
+    @rule()
+    def rollback(self) -> None:
+        with suppress(MissingError):
+            self.registry.rollback(self.tenant)
+
+    @rule(who=st.integers(0, 1), confirmed=st.booleans())
+    def poll(self, who: int, confirmed: bool) -> None:
+        for promotion in self.feeds[who].poll(0):
+            if promotion.tenant == self.tenant:
+                assert promotion.generation > self.serving[who]
+                if confirmed:
+                    self.serving[who] = promotion.generation
+                    self.feeds[who].done(promotion)
+
+    @rule(who=st.integers(0, 1))
+    def crash(self, who: int) -> None:
+        self.feeds[who].close()
+        self.feeds[who] = self.registry.events(self.names[who], reconcile_s=3600)
+        self.serving[who] = 0
+
+    @rule(data=st.data())
+    def doubled(self, data: st.DataObject) -> None:
+        if entries := self.registry.client.xrange(promotions_key(self.tenant)):
+            self.registry.client.xadd(promotions_key(self.tenant), data.draw(st.sampled_from(entries))[1])
+
+    @rule()
+    def trimmed(self) -> None:
+        self.registry.client.xtrim(promotions_key(self.tenant), maxlen=1, approximate=False)
+
+    @rule()
+    def stream_lost(self) -> None:
+        self.registry.client.delete(promotions_key(self.tenant))
+
+    def teardown(self) -> None:
+        if not hasattr(self, "feeds"):
+            return
+        truth = self.registry.current(self.tenant)
+        for who, feed in enumerate(self.feeds):
+            feed._compared = -1e9  # the timer has run out
+            for promotion in feed.poll(0):
+                if promotion.tenant == self.tenant:
+                    assert promotion.generation > self.serving[who]
+                    self.serving[who] = promotion.generation
+                    feed.done(promotion)
+            feed.close()
+            assert self.serving[who] == (truth.generation if truth else 0)
+        self.registry.client.srem("tenants", self.tenant)
+
+
+def test_replicas_serve_the_truth_whatever_is_lost_or_doubled(registry: Registry) -> None:
+    machine = type("Machine", (Replicas,), {"registry": registry})
+    run_state_machine_as_test(machine, settings=hypothesis_settings(max_examples=25, stateful_step_count=20, deadline=None))
 
 
 @pytest.fixture

@@ -326,3 +326,26 @@ def test_command_line(valkey_only: MakeSettings, monkeypatch: pytest.MonkeyPatch
     assert "stopped: redis" in capsys.readouterr().out
     assert astra(["services", "down"]) == 0
     assert "nothing was running" in capsys.readouterr().out
+
+
+def test_a_start_that_was_killed_is_finished_by_the_next(valkey_only: MakeSettings) -> None:
+    """`up` dies right after the launch: the server is found by its lock, adopted, and not started twice."""
+    own = valkey_only()
+    child = starter(own)
+    while not process(own, "redis").lives():
+        time.sleep(0.002)
+    child.kill()
+    child.communicate()
+    url = services.up(own).redis_url
+    found = process(own, "redis").running()
+    assert found
+    assert url.endswith(f":{found.ports['redis']}/0")
+    holders = [pid for pid in Path("/proc").glob("[0-9]*") if _cwd(pid).startswith(str(own.data_dir / "services" / "redis"))]
+    assert [int(pid.name) for pid in holders] == [found.pid]
+
+
+def _cwd(process_folder: Path) -> str:
+    try:
+        return str((process_folder / "cwd").readlink())
+    except OSError:
+        return ""

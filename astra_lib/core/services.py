@@ -75,7 +75,7 @@ def up(settings: Settings, *, owner: int = 0, timeout_s: float = 90) -> Endpoint
         with disk_errors(services_folder(settings)), exclusive(services_folder(settings) / "lock", timeout_s * 2, "the embedded servers"):
             # all are launched before any is waited for
             ill = [server for server in servers if not _healthy(server)]
-            begun = [None if server.process.running() else _start(server, owner) for server in ill]
+            begun = [None if server.process.lives() else _start(server, owner) for server in ill]
             for server, start in zip(ill, begun, strict=True):
                 _await(server, start, owner, timeout_s)
     return _endpoints(settings)
@@ -172,7 +172,7 @@ def _await(server: Server, begun: _Start | None, owner: int, timeout_s: float) -
     """
     retries, started, last = 3, time.monotonic(), "no answer yet"
     while True:
-        if begun is None and (not (found := server.process.running()) or time.monotonic() - started > _HANG_S):
+        if begun is None and (not server.process.lives() or time.monotonic() - started > _HANG_S):
             _kill(server)
             begun, started = _start(server, owner), time.monotonic()
         if begun and begun.child.poll() is not None:
@@ -183,8 +183,10 @@ def _await(server: Server, begun: _Start | None, owner: int, timeout_s: float) -
             retries -= 1
             begun = _start(server, owner, fresh_ports=True)
         try:
-            server.probe(begun.ports if begun else found.ports)  # type: ignore[union-attr]
-            return
+            # a launch of somebody else's has not said its ports before it became the server
+            if ports := begun.ports if begun else _ports(server):
+                server.probe(ports)
+                return
         except Exception as error:  # noqa: BLE001 - not ready yet looks like any network error
             last = str(error).splitlines()[0] if str(error) else type(error).__name__
         if time.monotonic() - started > timeout_s:
@@ -193,6 +195,11 @@ def _await(server: Server, begun: _Start | None, owner: int, timeout_s: float) -
             raise ServiceError(f"{server.title} did not answer within {timeout_s:.0f} s ({last}): {tail}",
                                where=str(server.process.log), remedy=_remedy(f"{last} {tail}", server))
         time.sleep(0.1)
+
+
+def _ports(server: Server) -> dict[str, int]:
+    found = server.process.running()
+    return found.ports if found else {}
 
 
 def _kill(server: Server) -> None:
