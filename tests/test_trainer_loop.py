@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from astra_lib.core.errors import GateError, InputError
+from astra_lib.core.records import sha256_file
 from astra_lib.core.settings import Settings
 from astra_lib.core.store import Store
-from tests.trainer_world import TENANT, dataset, processes, tiny_base, trainer_settings, wait_for
+from tests.trainer_world import TENANT, dataset, processes, rows, tiny_base, trainer_settings, wait_for
 from trainer import control_plane, job_table, jobs
+from trainer.base_model import base_digest
+from trainer.contract import Hyperparameters, JobInput, Limits, job_payload
 from trainer.runpod_client import RunpodClient
 
 pytestmark = pytest.mark.slow
@@ -27,10 +36,11 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def world(settings: Settings, base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     made = trainer_settings(settings, base, tmp_path_factory.mktemp("plane"))
     os.environ["ASTRA_JOB_QUIET_S"] = "0.2"
+    os.environ["ASTRA_JOB_STALL_S"] = "8"
     control_plane.up(made, owner=os.getpid(), idle_s=20.0, stop_grace_s=3.0)
     yield made
     control_plane.down(made)
-    del os.environ["ASTRA_JOB_QUIET_S"]
+    del os.environ["ASTRA_JOB_QUIET_S"], os.environ["ASTRA_JOB_STALL_S"]
     assert not processes(str(made.data_dir)), "the control plane left processes behind"
 
 
@@ -46,6 +56,12 @@ def test_a_training_ends_with_a_verified_adapter(world: Settings, store: Store, 
     assert files["adapter"].stat().st_size == receipt["adapter_bytes"]
     assert jobs.submit(tmp_path / "d", TENANT, world, max_steps=3) == job, "the same request is the same job"
 
+    # RunPod may run a job twice: the second run finds the receipt and trains nothing
+    again = outcome(world, request(world, store, tmp_path / "d", job_id=job.job_id, max_steps=3))
+    assert again["status"] == "COMPLETED" and again["output"]["duplicate"], again
+    assert again["output"]["adapter_sha256"] == receipt["adapter_sha256"]
+    assert store.get_json(job.receipt_key) == receipt
+
 
 def test_cancel_kills_the_child_within_seconds(world: Settings, tmp_path: Path) -> None:
     job = jobs.submit(dataset(tmp_path / "d", train=64), TENANT, world, max_steps=100_000)
@@ -59,9 +75,10 @@ def test_cancel_kills_the_child_within_seconds(world: Settings, tmp_path: Path) 
 
 
 def test_a_killed_worker_leaves_no_orphan_and_the_job_runs_again(world: Settings, tmp_path: Path) -> None:
-    job = jobs.submit(dataset(tmp_path / "d", train=64), TENANT, world, max_steps=400)
+    job = jobs.submit(dataset(tmp_path / "d", train=64), TENANT, world, max_steps=160)
     marker = f"{job.job_id}/plan.json"
-    wait_for(lambda: jobs.status(job.job_id, world).progress.get("step", 0) > 5, 60, "five steps")
+    checkpoints = world.data_dir / "trainer" / "work" / job.job_id / "out" / "checkpoints"
+    wait_for(lambda: list(checkpoints.glob("checkpoint-*/trainer_state.json")), 90, "a checkpoint")
     child = processes(marker)
     workers = [pid for pid in processes("trainer.runpod_training_handler") if str(world.data_dir).encode() in Path(f"/proc/{pid}/environ").read_bytes()]
     main = min(workers)
@@ -71,12 +88,123 @@ def test_a_killed_worker_leaves_no_orphan_and_the_job_runs_again(world: Settings
     done = jobs.follow(job, world)
     assert done.state == job_table.SUCCEEDED, done.error
     receipt = Store.open(world).get_json(done.receipt_key)
-    assert receipt["attempt"] == 2
-    assert [row["step"] for row in receipt["loss"]] == list(range(1, 401))
+    assert receipt["attempt"] == 2 and receipt["metrics"]["resumed_from"].startswith("checkpoint-")
+    assert [row["step"] for row in receipt["loss"]] == list(range(1, 161))
 
 
-def test_bad_input_fails_before_anything_is_trained(world: Settings) -> None:
+def request(world: Settings, store: Store, folder: Path, *, job_id: str, limits: Limits = Limits(), seconds: int = 600, **hyper: Any) -> dict[str, Any]:
+    """A job input as the manager makes it, for what only the handler itself can show."""
+    base = Path(world.model.base)
+    for name in ("train.jsonl", "val.jsonl"):
+        store.put_file(f"jobs/{job_id}/{name}", folder / name)
+    made = JobInput(
+        job_id=job_id, tenant=TENANT, base_model=base.name, base_revision="", base_digest=base_digest(base),
+        train_url=store.presign_get(f"jobs/{job_id}/train.jsonl", seconds), val_url=store.presign_get(f"jobs/{job_id}/val.jsonl", seconds),
+        train_sha256=sha256_file(folder / "train.jsonl"), val_sha256=sha256_file(folder / "val.jsonl"), dataset_sha256="a" * 64,
+        adapter_put_url=store.presign_put(f"jobs/{job_id}/adapter.zip"), result_put_url=store.presign_put(f"jobs/{job_id}/result.json"),
+        result_get_url=store.presign_get(f"jobs/{job_id}/result.json"), heartbeat_put_url=store.presign_put(f"jobs/{job_id}/heartbeat.json"),
+        hyperparameters=Hyperparameters(**{"rank": 4, "alpha": 8, "max_length": 256, **hyper}), limits=limits,
+    )
+    return job_payload(made)
+
+
+def outcome(world: Settings, payload: dict[str, Any], timeout_s: float = 90) -> dict[str, Any]:
+    """What RunPod says in the end."""
     with RunpodClient.open(world) as runpod:
-        runpod_id = runpod.run({"job_id": "x", "shell": "rm -rf"}, execution_s=60, ttl_s=600)
-        said = wait_for(lambda: (s := runpod.status(runpod_id)) and s["status"] == "FAILED" and s, 60)
-    assert "unknown field 'shell'" in said["error"]
+        runpod_id = runpod.run(payload, execution_s=120, ttl_s=600)
+        over = ("COMPLETED", "FAILED", "TIMED_OUT", "CANCELLED")
+        said: dict[str, Any] = wait_for(lambda: (s := runpod.status(runpod_id)) and s["status"] in over and s, timeout_s, "the end")
+        return said
+
+
+def test_what_cannot_work_fails_before_anything_is_trained(world: Settings, store: Store, tmp_path: Path) -> None:
+    folder = dataset(tmp_path / "d")
+    assert "unknown field 'shell'" in outcome(world, {"job_id": "x", "shell": "rm -rf"})["error"]
+
+    expired = request(world, store, folder, job_id="loop-expired", seconds=1)
+    time.sleep(2.5)
+    said = outcome(world, expired)
+    assert "expired" in said["error"] and "Signature" not in json.dumps(said)
+
+    other = request(world, store, folder, job_id="loop-swapped")
+    store.put_bytes("jobs/loop-swapped/train.jsonl", b'{"another": "file"}\n')
+    assert "sha256 differs" in outcome(world, other)["error"]
+
+    wrong = {**request(world, store, folder, job_id="loop-base"), "base_digest": "b" * 64}
+    assert "another one" in outcome(world, wrong)["error"]
+
+    poor = request(world, store, folder, job_id="loop-money", limits=Limits(max_minutes=5, max_usd=0.0001, usd_per_hour=0.9))
+    assert "USD: killed" in outcome(world, poor)["error"]
+    assert store.get_json("jobs/loop-money/result.json")["status"] == "failed", "a failed job leaves a receipt"
+    assert not store.exists("jobs/loop-money/adapter.zip")
+    log = (world.data_dir / "trainer" / "worker" / "worker.log").read_text()
+    assert "X-Amz-Signature" not in log
+
+
+def test_the_clock_stops_a_training_with_a_valid_adapter(world: Settings, tmp_path: Path) -> None:
+    short = replace(world, train=replace(world.train, max_minutes=0.5))
+    job = jobs.follow(jobs.submit(dataset(tmp_path / "d", train=64), TENANT, short, max_steps=1_000_000), short)
+    assert (job.state, job.receipt_status) == (job_table.SUCCEEDED, "stopped"), job.error
+    receipt = Store.open(world).get_json(job.receipt_key)
+    assert 0 < receipt["metrics"]["steps"] < 1_000_000
+    assert receipt["wall_s"] < 30
+
+
+def test_a_loss_that_is_no_number_fails_the_job(world: Settings, base: Path, tmp_path: Path) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    broken = base.parent / "tiny-nan"
+    shutil.copytree(base, broken)
+    weights = load_file(broken / "model.safetensors")
+    weights["model.layers.1.mlp.down_proj.weight"][0, 0] = float("nan")
+    save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
+    there = replace(world, model=replace(world.model, base=str(broken)))
+    job = jobs.follow(jobs.submit(dataset(tmp_path / "d"), TENANT, there, max_steps=5), there)
+    assert job.state == job_table.FAILED and job.receipt_status == "failed"
+    assert "loss is nan" in str(job.error)
+    assert not Store.open(world).exists(job.adapter_key)
+
+
+def test_a_training_that_hangs_is_killed(world: Settings, store: Store, tmp_path: Path) -> None:
+    payload = request(world, store, dataset(tmp_path / "d", train=64), job_id="loop-hang", max_steps=100_000)
+    with RunpodClient.open(world) as runpod:
+        runpod_id = runpod.run(payload, execution_s=120, ttl_s=600)
+        wait_for(lambda: ((runpod.status(runpod_id) or {}).get("output") or {}).get("step", 0) > 0, 60, "a step")
+        child = processes("loop-hang/plan.json")
+        for pid in child:
+            os.kill(pid, signal.SIGSTOP)
+        said = wait_for(lambda: (s := runpod.status(runpod_id)) and s["status"] == "FAILED" and s, 30, "the failure")
+    assert "no progress for 8 s" in said["error"]
+    assert not set(child) & set(processes("loop-hang/plan.json"))
+
+
+def test_a_job_nobody_answers_for_is_swept(world: Settings, store: Store) -> None:
+    with RunpodClient.open(world) as runpod:
+        forgotten = job_table.Job(
+            job_id="loop-lost", tenant=TENANT, state=job_table.QUEUED, base_model="x", base_digest="x", dataset_sha256="x",
+            hyperparameters={}, limits={}, webhook_token="t", created=0.0, deadline=time.time() + 60, runpod_id="never-was",
+        )
+        job_table.advance(store, forgotten)
+        late = job_table.advance(store, replace(forgotten, job_id="loop-late", deadline=time.time() - 1, runpod_id=runpod.run(
+            {"job_id": "nonsense"}, execution_s=60, ttl_s=600)))
+        runpod.cancel(late.runpod_id)
+    ended = {job.job_id: job.state for job in jobs.sweep(world)}
+    assert ended["loop-lost"] == job_table.LOST
+    assert ended["loop-late"] in (job_table.CANCELLED, job_table.FAILED)
+    assert not {"loop-lost", "loop-late"} & {job.job_id for job in jobs.sweep(world)}
+
+
+@pytest.mark.parametrize(("change", "named"), [
+    ({"train_rows": rows("s1", 2, tenant="otra")}, "otra"), ({"val_rows": rows("s1", 2)}, "train and val"), ({"train_rows": []}, "no rows"),
+])
+def test_rows_that_must_not_leave_are_not_sent(tmp_path: Path, change: dict[str, Any], named: str) -> None:
+    with pytest.raises((GateError, InputError), match=named):
+        jobs.check_dataset(dataset(tmp_path / "d", **change), TENANT)
+
+
+def test_rows_that_no_dataset_run_vouches_for_are_not_sent(tmp_path: Path) -> None:
+    folder = dataset(tmp_path / "d")
+    with (folder / "train.jsonl").open("a") as out:
+        out.write(json.dumps(rows("s1", 1)[0]) + "\n")
+    with pytest.raises(GateError, match="vouches"):
+        jobs.check_dataset(folder, TENANT)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -136,18 +136,17 @@ def cancel(job_id: str, settings: Settings) -> Job:
 def list_jobs(settings: Settings, tenant: str | None = None) -> list[Job]:
     """All jobs as they were last recorded, newest first; `status` brings one up to date."""
     store = Store.open(settings)
-    jobs = [load(store, job_id) for job_id in job_ids(store)]
-    return sorted((j for j in jobs if tenant in (None, j.tenant)), key=lambda j: -j.created)
+    return sorted((j for j in _recorded(store) if tenant in (None, j.tenant)), key=lambda j: -j.created)
 
 
 def sweep(settings: Settings) -> list[Job]:
     """Bring every open job up to date and cancel those past their deadline; returns those that ended by it."""
     store, ended = Store.open(settings), []
     with RunpodClient.open(settings) as runpod:
-        for job_id in job_ids(store):
-            if load(store, job_id).final:
+        for recorded in _recorded(store):
+            if recorded.final:
                 continue
-            job = status(job_id, settings, store=store, runpod=runpod)
+            job = status(recorded.job_id, settings, store=store, runpod=runpod)
             if not job.final and time.time() > job.deadline:
                 if job.runpod_id:
                     runpod.cancel(job.runpod_id)
@@ -176,6 +175,12 @@ def webhook_token(job_id: str, settings: Settings) -> str:
 def to_public(job: Job) -> dict[str, Any]:
     """A job without its webhook's token."""
     return {name: value for name, value in asdict(job).items() if name != "webhook_token"}
+
+
+def _recorded(store: Store) -> Iterator[Job]:
+    for job_id in job_ids(store):
+        with suppress(MissingError):  # its files were uploaded, then the submission was killed: it was never sent
+            yield load(store, job_id)
 
 
 # --- what is asked for ------------------------------------------------------------------------------------------

@@ -277,11 +277,21 @@ class State:
         self.values: dict[str, Any] = {"phase": "starting", "step": 0, "total_steps": 0, "loss": None, "tokens_per_s": None}
 
     def phase(self, name: str) -> None:
-        self.update(phase=name)
+        self.values["phase"] = name
+        self._write()
 
     def update(self, **values: Any) -> None:
-        self.values.update(values, pid=os.getpid(), time=time.time())
-        atomic_write(self.path, json.dumps(self.values))
+        """Note `values`; written a few times a second at most, or a small model waits for its disk."""
+        self.values.update(values)
+        if time.time() - self.values.get("time", 0.0) > 0.3:
+            self._write()
+
+    def _write(self) -> None:
+        # Not `atomic_write`: this file need not survive a power cut, and a sync per step costs more than the step.
+        self.values.update(pid=os.getpid(), time=time.time())
+        part = self.path.with_suffix(".part")
+        part.write_text(json.dumps(self.values), encoding="utf-8")
+        part.replace(self.path)
 
 
 def make_callback(plan: TrainPlan, folder: Path, report: State, has_val: bool) -> Any:
