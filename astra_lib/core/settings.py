@@ -90,7 +90,6 @@ class AlignSettings:
 class DatasetSettings:
     validation_share: float
     split_seed: int
-    max_val_rows: int
 
 
 @dataclass(frozen=True)
