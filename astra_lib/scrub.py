@@ -8,7 +8,7 @@ __all__ = ['PersonFilth', 'DatumFilth', 'StructuredDetector', 'PartyDetector', '
            'replaced', 'Scrubber', 'unmask', 'masked_transcript', 'Document', 'mask_mined', 'mask_pairs',
            'mask_session']
 
-# %% ../nbs/05_scrub.ipynb #58c13f9a
+# %% ../nbs/05_scrub.ipynb #61750666
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,12 +24,12 @@ from .core.pii_map import LOOKALIKE, PERSON_TYPES, PLACEHOLDER, WHOLE, Placehold
 from .core.pii_names import PARTICLES, fold, phonetic
 from .core.pii_patterns import find_structured
 from .core.pii_people import (
-    Mention, Roster, Token, extended, find_again, find_listed, find_roster, find_triggered, known_names, letter_case, name_words, same_name, tokenize)
+    Mention, Roster, Token, extended, find_again, find_listed, find_roster, find_triggered, known_names, letter_case, looks_like_name, name_words, same_name, tokenize)
 from .core.pii_xml import FRAGMENT, replace_in_xml, xml_text
 from .core.records import Block, Pair, Paragraph, Transcript, Utterance, Word
 from .text import read_number
 
-# %% ../nbs/05_scrub.ipynb #f589f413
+# %% ../nbs/05_scrub.ipynb #3f7782b0
 class PersonFilth(scrubadub.filth.Filth):
     """Somebody's name; `mention` says which layer found it and what it knows."""
     type = "PERSONA"
@@ -46,7 +46,7 @@ class DatumFilth(scrubadub.filth.Filth):
         super().__init__(**kwargs)
         self.type, self.value = kind, value
 
-# %% ../nbs/05_scrub.ipynb #d9f2d594
+# %% ../nbs/05_scrub.ipynb #4dc77e85
 class StructuredDetector(scrubadub.detectors.Detector):
     """Cédula, NIT, phones, e-mail, addresses, plates, accounts, IPs, cards, birth dates; written or spoken."""
     name = "astra_structured"
@@ -56,7 +56,7 @@ class StructuredDetector(scrubadub.detectors.Detector):
             yield DatumFilth(found.type, found.value, beg=found.start, end=found.end, text=text[found.start:found.end],
                              detector_name=self.name, document_name=document_name)
 
-# %% ../nbs/05_scrub.ipynb #7c3c82f1
+# %% ../nbs/05_scrub.ipynb #925e2bf3
 _PARTY_HEADS = re.compile(r"^(?:partido|movimiento|coalici[oó]n|alianza|grupo)\s+(?:pol[ií]tico\s+)?", re.IGNORECASE)
 
 
@@ -94,14 +94,16 @@ class LookalikeDetector(scrubadub.detectors.RegexDetector):
         for match in LOOKALIKE.finditer(text):
             yield DatumFilth("LITERAL", match[0], match=match, detector_name=self.name, document_name=document_name)
 
-# %% ../nbs/05_scrub.ipynb #3bc1df73
+# %% ../nbs/05_scrub.ipynb #fa491a4f
 class PeopleDetector(scrubadub.detectors.Detector):
     """Names by roster, role words, name lists, a CRF at a low threshold, and propagation through all texts given at once."""
     name = "astra_people"
 
-    def __init__(self, roster: Roster, model: NameModel | None = None, threshold: float = 0.2, known: Sequence[str] = (), **kwargs):
+    def __init__(self, roster: Roster, model: NameModel | None = None, threshold: float = 0.1, known: Sequence[str] = (),
+                 places: Iterable[str] = (), **kwargs):
         super().__init__(**kwargs)
         self.roster, self.model, self.threshold, self.known = roster, model, threshold, known
+        self.places = {fold(" ".join(p.split())) for p in places}
 
     def mentions(self, text: str, tokens: list[Token], earlier: dict[str, list[tuple[str, ...]]]) -> list[Mention]:
         found = [*find_roster(text, self.roster, tokens), *find_triggered(text, tokens), *find_listed(text, tokens),
@@ -109,7 +111,8 @@ class PeopleDetector(scrubadub.detectors.Detector):
         if self.model is not None:
             found += self.model.mentions(text, tokens, self.threshold)
         case = letter_case(tokens)
-        return [extended(tokens, m, case) if m.layer != "roster" else m for m in found]
+        found = [extended(tokens, m, case) for m in found]
+        return [m for m in found if m.who or fold(" ".join(text[m.start:m.end].split())) not in self.places]
 
     def iter_filth_documents(self, document_list, document_names) -> Iterator[PersonFilth]:
         tokens = [tokenize(text) for text in document_list]
@@ -133,7 +136,7 @@ class PeopleDetector(scrubadub.detectors.Detector):
         whole, sounds = name_words(names), {phonetic(w) for w in single if len(w) >= 5}
         return [[*known_names(k, whole), *find_again(t, single, sounds, k)] for t, k in zip(texts, tokens)]
 
-# %% ../nbs/05_scrub.ipynb #ac4b77bb
+# %% ../nbs/05_scrub.ipynb #526a6f97
 def flatten(filths: Iterable[Any]) -> list[Any]:
     """scrubadub merges what overlaps; the parts are more useful to us."""
     return [part for f in filths for part in getattr(f, "filths", [f])]
@@ -169,7 +172,7 @@ def _one(group: list[Mention]) -> Mention:
     return Mention(min(m.start for m in group), max(m.end for m in group), "+".join(sorted({m.layer for m in group})),
                    roles[0] if roles else "", same or frozenset().union(*who), max(m.score for m in group))
 
-# %% ../nbs/05_scrub.ipynb #6eff42eb
+# %% ../nbs/05_scrub.ipynb #fa0de396
 @dataclass
 class Known:
     """Somebody of this document: folded name words, placeholder family, and the fullest spelling seen."""
@@ -189,6 +192,7 @@ class People:
 
     def who(self, surface: str, mention: Mention) -> Known:
         words = words_of(surface) or (fold(surface),)
+        words = tuple(w for w in words if looks_like_name(w)) or words
         for key in sorted(mention.who, key=[p.key for p in self.roster.people].index):
             person = next(k for k in self.known if k.roster == key)
             if same_name(words, person.words) or len(mention.who) == 1 and not self.strangers(words, person):
@@ -219,7 +223,7 @@ def roster_kind(role: str) -> str:
     """Placeholder family of a roster role: the table and the floor are councillors, the rest are officials."""
     return "CONCEJAL" if re.match(r"(?:concej|edil|president|vicepresident|primer|segund|c?abildante)", fold(role)) or not role else "FUNCIONARIO"
 
-# %% ../nbs/05_scrub.ipynb #5232aea9
+# %% ../nbs/05_scrub.ipynb #06ff1084
 class Settle(scrubadub.post_processors.PostProcessor):
     """Overlaps settled, persons recognised, placeholders assigned."""
     name = "astra_settle"
@@ -267,7 +271,7 @@ def _spelled(name: str) -> str:
     return name if not (name.isupper() or name.islower()) else " ".join(
         w.lower() if fold(w) in PARTICLES else w.capitalize() for w in name.split())
 
-# %% ../nbs/05_scrub.ipynb #741e3c7d
+# %% ../nbs/05_scrub.ipynb #2b42c13d
 @dataclass(frozen=True)
 class Entity:
     """`[start, end)` of the input and what stands there now; type LITERAL marks an escaped look-alike."""
@@ -305,18 +309,19 @@ def replaced(text: str, entities: Sequence[Entity]) -> str:
         last = e.end
     return "".join([*out, text[last:]])
 
-# %% ../nbs/05_scrub.ipynb #cb16765e
+# %% ../nbs/05_scrub.ipynb #ed3bb063
 class Scrubber:
-    """Masks the texts of one tenant. `roster`: rows {key, name, role, party}; `map`: kept in memory when none is given."""
+    """Masks the texts of one tenant. `roster`: rows {key, name, role, party}; `map`: kept in memory when none is given;
+    `places`: names of the tenant's own places and institutions that look like people's and must stay."""
 
-    def __init__(self, tenant: str, roster: Iterable[dict[str, Any]], map: PlaceholderMap | None = None, threshold: float = 0.2,
-                 model: NameModel | None = None) -> None:
+    def __init__(self, tenant: str, roster: Iterable[dict[str, Any]], map: PlaceholderMap | None = None, threshold: float = 0.1,
+                 model: NameModel | None = None, places: Iterable[str] = ()) -> None:
         self.tenant, self.rows = tenant, list(roster)
         self.roster = Roster.of(self.rows)
         if map is not None and map.tenant != tenant:
             raise InputError(f"a map of tenant {map.tenant!r} for tenant {tenant!r}")
         self.map = map if map is not None else PlaceholderMap(tenant, b"this map lives in memory only")
-        self.people = PeopleDetector(self.roster, model or NameModel.shipped(), threshold)
+        self.people = PeopleDetector(self.roster, model or NameModel.shipped(), threshold, places=places)
         self.settle = Settle(self.roster, self.map)
         self.scrubadub = scrubadub.Scrubber(
             detector_list=[LookalikeDetector(), StructuredDetector(), PartyDetector(p.party for p in self.roster.people), self.people],
@@ -363,14 +368,14 @@ def _masked_xml(source, entities: Sequence[Entity]) -> Masked:
                      text=source.xml[source.spans[e.start][0]:source.spans[e.end - 1][1]]) for e in entities]
     return Masked(made, sorted(moved, key=lambda e: e.start), None if plain else source.xml)
 
-# %% ../nbs/05_scrub.ipynb #4acb0bba
+# %% ../nbs/05_scrub.ipynb #7cd9177f
 def unmask(text: "str | Masked", map: PlaceholderMap, xml: bool | None = None) -> str:
     """Real values for placeholders. `xml`: escape them; by default, when the text is a fragment."""
     if isinstance(text, Masked):
         return text.restore()
     return map.unmask(text, bool(FRAGMENT.search(text)) if xml is None else xml)
 
-# %% ../nbs/05_scrub.ipynb #756696d2
+# %% ../nbs/05_scrub.ipynb #f2c9e141
 def masked_transcript(transcript: Transcript, entities: Sequence[Entity], label) -> Transcript:
     """`entities` are offsets into the words joined by blanks."""
     words: list[Word] = []
@@ -399,7 +404,7 @@ def masked_transcript(transcript: Transcript, entities: Sequence[Entity], label)
     utterances = [Utterance(u.start, u.end, label(u.speaker), (moved[u.words[0]], moved[u.words[1]])) for u in transcript.utterances]
     return replace(transcript, words=words, utterances=[u for u in utterances if u.words[1] > u.words[0]])
 
-# %% ../nbs/05_scrub.ipynb #05b4c5a8
+# %% ../nbs/05_scrub.ipynb #e09a3fac
 class Document:
     """All texts of one session, masked together."""
 
@@ -430,7 +435,7 @@ def _of_pairs(pairs: Sequence[Pair], blocks: Sequence[Block]) -> Iterator[str]:
     for block in blocks:
         yield from (block.text, block.speaker or "")
 
-# %% ../nbs/05_scrub.ipynb #6b4a0335
+# %% ../nbs/05_scrub.ipynb #99c4589e
 def mask_mined(self: Scrubber, pairs: Sequence[Pair], unwritten: Sequence[Block] = ()) -> tuple[list[Pair], list[Block], Counter]:
     """A session's pairs and its unwritten speech, masked together; the counter says what was found."""
     document = Document(self, _of_pairs(pairs, unwritten), (p.xml for p in pairs))

@@ -15,6 +15,7 @@ from .errors import MissingError
 from .pii_names import (
     FOREIGN_GIVEN,
     FOREIGN_SURNAMES,
+    FUNCTION_WORDS,
     GIVEN,
     INSTITUTION_HEADS,
     PARTICLES,
@@ -24,7 +25,7 @@ from .pii_names import (
     SURNAMES,
     is_spanish_word,
 )
-from .pii_people import COMMON, Mention, Token, letter_case, named_thing
+from .pii_people import COMMON, DISCOURSE, Mention, Token, letter_case, named_thing
 
 MODEL = Path(__file__).with_name("names.crfsuite")
 OUT, BEGIN, INSIDE = "O", "B", "I"
@@ -106,8 +107,26 @@ def features(text: str, tokens: Sequence[Token]) -> list[list[str]]:
     return rows
 
 
+def _trust(token: Token, case: str) -> float:
+    """How far to believe the tagger: less for a dictionary word on no list, or mostly a word, where capitals cannot confirm it."""
+    code = word_class(token.text, token.key)
+    if token.key in PARTICLES:
+        return 1.0
+    if token.key in FUNCTION_WORDS and not (case == "mixed" and token.cap and not token.first):
+        return 0.0
+    if case == "mixed":
+        return 1.0 if token.cap or code[-1] == "r" else 0.3
+    return 0.6 if code[-1] == "w" and (code[0] in "-H" or "c" in code) else 1.0
+
+
 def _doubtful(words: Sequence[Token], case: str, score: float) -> bool:
     """Where capitals carry meaning, a word without one, or a common word that opens a sentence, needs a surer tagger."""
+    if len(words) == 1 and words[0].key in DISCOURSE and (case != "mixed" or words[0].first or not words[0].cap):
+        return True
+    if len(words) > 1 and words[0].key in INSTITUTION_HEADS and words[0].key not in GIVEN and score < 0.97:
+        return True
+    if len(words) == 1 and words[0].key in PLACES and words[0].key not in GIVEN and words[0].key not in FOREIGN_GIVEN and score < 0.8:
+        return True
     if case != "mixed" or score >= 0.75:
         return False
     return not any(w.cap for w in words) or (len(words) == 1 and words[0].first and words[0].key in COMMON)
@@ -139,10 +158,10 @@ class NameModel:
 
     def mentions(self, text: str, tokens: Sequence[Token], threshold: float) -> list[Mention]:
         """Runs of tokens above the threshold; particles join only between names; `score` is the surest token's."""
-        likely = self.probabilities(text, tokens)
+        case = letter_case(tokens)
+        likely = [p * _trust(t, case) for p, t in zip(self.probabilities(text, tokens), tokens, strict=True)]
         further = threshold / 4  # once a name has begun, less is needed to go on
         found: list[Mention] = []
-        case = letter_case(tokens)
         i = 0
         while i < len(tokens):
             if likely[i] < threshold or len(tokens[i].text) < 3 or tokens[i].key in PARTICLES or tokens[i].key in ROLES:
@@ -150,7 +169,7 @@ class NameModel:
                 continue
             j = i + 1
             last = i
-            while j < len(tokens) and tokens[j].joined and (likely[j] >= further or tokens[j].key in PARTICLES and tokens[j].key != "y"):
+            while j < len(tokens) and tokens[j].joined and (likely[j] >= (further if _trust(tokens[j], case) == 1.0 else threshold) or tokens[j].key in PARTICLES and tokens[j].key != "y"):
                 if tokens[j].key not in PARTICLES and tokens[j].key not in ROLES:
                     if self.tagger.marginal(BEGIN, j) > self.tagger.marginal(INSIDE, j):
                         break

@@ -149,7 +149,7 @@ etxebarria etxeberria exposito fabregat fabregas feijoo feliu ferrandiz ferrandi
 garaikoetxea garmendia garralda garrigues gasol gasset gaudi gimenez giner goicoechea goiri goikoetxea goni gorostiaga goyeneche goyo graells guardans guerra guindos guinart gurpegui
 gurruchaga hierro hinojosa huarte hurtado ibarretxe ibarrondo ichaso igartiburu illescas imaz insausti iniesta iribar irigoyen irureta iturralde izagirre jauregui joaquin jover juaristi
 junquera laboa laforet landa larranaga larrazabal lasa lasarte lizarraga llamazares llopis llorente lluch lopetegui lorca lorente luengo luis madariaga maeztu maragall maravall marcos
-marias marquina martorell mas masana mateo mateos matutes maura mayor mayol mellado mendizabal mendiluce merino milla mingote miro molas molins moll molto moix montilla moratinos moratalla
+marias marquina martorell masana mateo mateos matutes maura mayor mayol mellado mendizabal mendiluce merino milla mingote miro molas molins moll molto moix montilla moratinos moratalla
 morientes moscardo mugica muguruza nadal narbona nart nebot neira nadales oliver olazabal olivella ordeig oreja oriol otegi otxoa pages palau palomares pascual pastor pau pazos pedrosa
 pellicer pena pera perales peris piera pi pique pla planas pons porta portabella portillo poveda prat puig puigcerver pujol pujols quiroga rahola raja rato recarte recio redondo
 retegui reverter revilla ribas ribera ribo riera rivero robert roca roig roldan romeva roures rovira royo rubalcaba rull sabater saenz sagasta sagnier sala salvador sampedro
@@ -289,7 +289,34 @@ def phonetic(word: str) -> str:
 
 _ENCLITIC = re.compile(r"(?<=[aeiounrdsáéíóú])(?:(?:me|te|se|nos|os)?(?:lo|la|le)s?|me|te|se|nos)$")
 _DIMINUTIVE = re.compile(r"(?:qu|gu|c|z)?(?:it|ic|cit|cic|ecit)([oa])s?$")
-_COUNTING = re.compile(r"(?:(?:veinti|treinti|diec[ií])\w+|\w+cient[oa]s|diez|quinient[oa]s|cien|ciento|mil|millon(?:es|ario)?|\w+avos?)$")
+_COUNTING = re.compile(r"(?:(?:veinti|treinti|diec[ií])\w+|\w+cient[oa]s|diez|quinient[oa]s|cien|ciento|mil|millon(?:es|ario)?|\w+avos?|\w{3,}(?:mente|[ií]sim[oa]s?|ismo|istas?|ci[oó]n|ciones))$")
+# never a name by themselves
+FUNCTION_WORDS = frozenset("""
+un una unos unas uno este esta esto estos estas ese esa eso esos esas aquel aquella aquello aquellos aquellas mi mis tu tus su sus nuestro nuestra nuestros nuestras me te se nos le les lo yo
+usted ustedes ella ellos ellas nosotros quien quienes que cual cuales cuyo cuya donde cuando como cuanto cuanta cuantos cuantas porque pues si no ni o u y e pero sino aunque mientras segun sin
+sobre tras ante bajo con contra desde hacia hasta para por a en entre durante mediante muy mas menos tan tanto tanta tantos tantas todo toda todos todas otro otra otros otras mismo misma mismos
+mismas cada algun alguna algunos algunas ningun ninguna nadie nada algo alguien ya aun todavia siempre nunca jamas tambien tampoco ahora hoy ayer manana luego despues antes entonces aqui ahi alli alla
+asi bien mal mejor peor casi solo apenas quiza quizas tal vez ser es son era eran fue fueron sea sean siendo sido estar esta estan estaba estaban estuvo hay habia hubo haber ha han he hemos haya hace hacen
+hizo hacer tiene tienen tenia tener tengo tenemos puede pueden podia poder va van voy vamos iba ir dice dicen dijo decir digo sabe ver debe deben deben treinta cuarenta cincuenta sesenta setenta ochenta noventa
+millon millones mil pesos dos tres cuatro cinco seis siete ocho nueve once doce trece catorce quince veinte cero
+primero primera segundo segunda tercero tercera tercer primer ultimo ultima cuarto quinto sexta septimo octavo decimo
+""".split()) - {"segundo", "sexta"}
+_PREFIX = re.compile(r"(?:pro|pre|re|anti|sub|des|bio|auto|micro|super|sobre|inter|multi|mini|contra|extra|tele|hidro|agro|eco|socio|video|foto|ciber|infra)(?=\w{4})")
+# words of a Colombian council that the dictionary lacks
+COUNCIL_WORDS = frozenset("""
+volqueta volquetas comparendo comparendos taxista taxistas predial sisben busetas buseta chiva chivas jeep jeeps mototaxi mototaxis mototaxista mototaxistas andenes sardinel sardineles
+cebra cebras separador bolardo bolardos resalto resaltos alcantarilla box culvert bocatoma bocatomas acueducto veredal veredales corregimental barrial barriales comunal comunales edil ediles
+ediles personero personera contralor cabildante cabildantes exconcejal exalcalde concejala concejalas interadministrativo interventoria interventor interventora cofinanciar cofinanciacion estampilla
+estampillas sobretasa sobretasas avaluo avaluos catastral plusvalia regalias vigencias reservas adicion adiciones pignorar refrendar parametrizar priorizar socializar socializacion empalme
+tutela tutelas veeduria veedurias veedor veedores ponente ponentes plenaria plenarias proposicion quorum orden interpelacion replica habitacional priorizados caracterizacion caracterizar georreferenciar
+georreferenciacion peatonalizacion semaforizacion luminaria luminarias led leds fotomulta fotomultas ciclovia ciclorruta ciclorrutas parqueadero parqueaderos celda grua gruas patio tamal tamales
+arepa arepas tinto panela panelera paneleros trapiche trapiches cafetero cafeteros cafetera caficultor caficultores roya broca fique guadua guadual guaduales samán saman samanes ceiba ceibas chamba
+quebrada quebradas ladera laderas derrumbe jarillon jarillones gavion gaviones bateas placa-huella placahuella afirmado recebo triturado tuberia colector colectores interceptor interceptores ptar ptap
+recicladores reciclador recicladora recicladoras chatarreria cacharreria miscelanea tienda fritanga chaza chazas ventero venteros ventera vendedora jornalero jornaleros mayordomo celador celadora celaduria
+guarda guardas bachiller normalista gestora cultora biblioteca ludoteca ludotecas comparsa comparsas verbena verbenas cabalgata pesebre novena tilapia tilapias trucha truchas cachama cachamas bocachico
+sabaleta sabaletas embalse piscicultor piscicultores pescador lancha lanchas drone dron drones app wifi internet online link links email whatsapp facebook software hardware router celular celulares computador
+computadores tablet tablets diapositiva diapositivas powerpoint excel pdf example punto arroba com gov org www antes ojala profe profes deme esfero avivatos alevino alevinos carrotanque carrotanques resistografo tecnomecanica tecnomecanico barranquero barranqueros
+""".split())
 _UNSHARP = str.maketrans("áéíóú", "aeiou")
 
 
@@ -302,8 +329,15 @@ def is_spanish_word(word: str) -> bool:
     if simplemma.is_known(lower, lang="es") or lower.isdigit() or _COUNTING.match(lower):
         return True
     key = fold(lower)
+    if key in COUNCIL_WORDS:
+        return True
     if key in GIVEN or key in SURNAMES:
         return False
+    for plural in ("s", "es"):
+        if lower.endswith(plural) and len(lower) > 5 and simplemma.is_known(lower.removesuffix(plural), lang="es"):
+            return True
+    if (prefix := _PREFIX.match(lower)) and simplemma.is_known(lower[prefix.end() :], lang="es"):
+        return True
     if match := _ENCLITIC.search(lower):
         verb = lower[: match.start()]
         if len(verb) > 2 and (simplemma.is_known(verb.translate(_UNSHARP), lang="es") or verb.endswith(("ar", "er", "ir", "ando", "endo", "éndo", "ándo"))):

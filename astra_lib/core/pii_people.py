@@ -47,6 +47,8 @@ navarro oso padilla padron palma palomino panesso patino paz peralta perea posso
 viana dias candelaria corredor cadena caballero cabrera bravo botero borja borda barrios barco bocanegra batista bastidas banquero banguero aza azuero arroyo arenas arena arco arcos
 pedraza pedrozo fierro ferro escudero escalante enciso duro duran dorado donado coral coronel coronado cortes corte cobo cobos cerda cerezo cepeda carrera carrero carrillo carpio caro
 cano canas campo calvo calero cabal abril agosto junio mayo haber sera hay este esta estos esa jimena vicenta ada ido
+norma rojas candela ribera rato dan sean salva miren lleva llera barrera pages page recio royo palau pazos pastor plana planas pla mayor sala serra segura savater tierno torrens vila villa
+cabra canals clos camps cebrian donoso redondo reverter tejero valverde villaverde retegui pico pons porta portillo portabella quiros rico rull pau pique ros ron sol tete
 elias eva tania sara ines abel adela celeste constanza prudencia trinidad asuncion gracia fe virginia florencia cristal cristo cristobal jesus dios maria
 """.split())
 _WEAK_ROLES = frozenset("presidente presidenta secretario secretaria vicepresidente vicepresidenta general mayor padre madre hijo hija hermano hermana "
@@ -62,6 +64,7 @@ _HEAD_TAIL = frozenset("educativa educativo municipal departamental nacional rur
                        "social vial internacional militar naval mixto mixta media basica primaria secundaria".split())
 
 
+_NOBLE = frozenset("de del di da dos van von der den du le bin ben".split())
 # institutions that belong to people instead of being named after them: "el gobierno de X"
 _OWNED = frozenset("gobierno partido grupo proyecto plan programa ministerio embajada juzgado fiscalia tribunal policia nacion republica estado pais servicio "
                    "comision camara empresa archivo casa finca hogar hacienda liga premio base camino circuito consejo concejo consorcio contraloria "
@@ -137,6 +140,16 @@ class Roster:
                 roster.by_sound.setdefault(phonetic(name), set()).add(person.key)
         return roster
 
+    def nearly(self, word: str) -> set[str]:
+        """Who has a name that sounds like the word but for one letter (two in long names)?"""
+        from rapidfuzz.distance import Levenshtein
+
+        key = phonetic(word)
+        if fold(word) in GIVEN or fold(word) in SURNAMES or is_spanish_word(word):
+            return set()
+        return {p for sound, people in self.by_sound.items() for p in people
+                if len(sound) > 3 and Levenshtein.distance(key, sound, score_cutoff=2) <= (1 if len(sound) < 8 else 2)}
+
     def person(self, key: str) -> Person:
         return next(p for p in self.people if p.key == key)
 
@@ -166,6 +179,11 @@ def letter_case(tokens: Sequence[Token]) -> str:
 
 def _listed(key: str) -> bool:
     return key in GIVEN or key in SURNAMES
+
+
+def looks_like_name(key: str) -> bool:
+    """On a list of names, or no Spanish word."""
+    return _listed(key) or not is_spanish_word(key)
 
 
 @lru_cache(maxsize=100_000)
@@ -221,14 +239,19 @@ def extended(tokens: Sequence[Token], mention: Mention, case: str) -> Mention:
     if not inside:
         return mention
     first, last = inside[0], inside[-1]
+    if mention.layer == "roster":  # two councillors may stand side by side: theirs ends where the roster says
+        return replace(mention, start=0) if 0 < first < 4 and all(t.key in PARTICLES for t in tokens[:first]) else mention
     while last + 1 < len(tokens) and tokens[last + 1].joined and _continues(tokens[last + 1], case, False) and not tokens[last + 1].first:
         last += 1
     while first > 0 and tokens[first].joined and not tokens[first - 1].first and starts_name(tokens[first - 1], case) and not named_thing(tokens, first - 1, case):
         first -= 1
+    if 0 < first < 4 and all(t.key in PARTICLES for t in tokens[:first]):  # a line that starts "DE ANGULO ORIANA"
+        first = 0
     if case == "mixed":  # "De la Serna", "Di Vaio": the particle is part of it when it is written so
         for back in (1, 2):
             head = tokens[first - back] if first >= back else None
-            if head and head.cap and not head.upper and head.key in PARTICLES and all(tokens[k].joined for k in range(first - back + 1, first + 1)):
+            if head and head.cap and not head.upper and head.key in _NOBLE and all(
+                    tokens[k].joined and (k == first or tokens[k].key in PARTICLES) for k in range(first - back + 1, first + 1)):
                 first -= back
                 break
     return replace(mention, start=tokens[first].start, end=max(mention.end, tokens[last].end))
@@ -263,6 +286,8 @@ def find_roster(text: str, roster: Roster, tokens: Sequence[Token] | None = None
         who = roster.by_name.get(token.key, set())
         if not who and len(token.key) >= 4 and (token.key not in COMMON) and (_rare(token.text) or _listed(token.key)):
             who = roster.by_sound.get(phonetic(token.text), set())
+        if not who and len(token.key) >= 4 and hits and tokens[len(hits) - 1].key in ROLES and (case != "mixed" or token.cap):
+            who = roster.nearly(token.text)
         hits.append(who)
     i = 0
     while i < len(tokens):
@@ -343,7 +368,7 @@ def _breaks(text: str, tokens: Sequence[Token], j: int) -> bool:
 
 def _announced_name(tokens: Sequence[Token], j: int, case: str, role_word: str) -> bool:
     token = tokens[j]
-    if _blocked(token) or token.key in PARTICLES or len(token.text) < 3 or token.key in _DISCOURSE and token.first:
+    if _blocked(token) or token.key in PARTICLES or len(token.text) < 3 or token.key in DISCOURSE and token.first:
         return False
     if case == "mixed":
         if not token.cap or token.key in ("concejo", "corporacion", "concejales", "municipio", "gobierno"):
@@ -356,10 +381,10 @@ def _announced_name(tokens: Sequence[Token], j: int, case: str, role_word: str) 
         return False
     if following is not None and _listed(following.key) and following.key not in COMMON:
         return True
-    return role_word not in _WEAK_ROLES and token.key not in _DISCOURSE
+    return role_word not in _WEAK_ROLES and token.key not in DISCOURSE
 
 
-_DISCOURSE = frozenset("bueno claro ante cuenta rey casa dios haber sera hay este esta estos esa segundo tres mayo abril julio ido justo grande fe campo caro".split())
+DISCOURSE = frozenset("bueno claro antes miren diez ante cuenta rey casa dios haber sera hay este esta estos esa segundo tres mayo abril julio ido justo grande fe campo caro".split())
 
 
 def _after_office(text: str, tokens: Sequence[Token], j: int, case: str, role: str) -> Iterator[Mention]:

@@ -238,6 +238,15 @@ Fuentes de {O} desmintieron el acuerdo con {O}.
 Las acciones de {O} subieron un {N} por ciento; las de {O}, un {N}.
 Bueno, entonces vamos con el punto quinto.
 bueno entonces vamos con el punto quinto del orden del día
+gracias presidente bueno pues el {W} ya está
+gracias señora presidenta claro que el {W} necesita {W}
+sí presidente bueno antes de seguir con el {W}
+muchas gracias presidente buenos días a todos
+no señor secretario eso no quedó en el acta
+doctora bueno entonces quedamos en que hay {W}
+como concejal que soy defiendo el {W}
+señores concejales antes de votar miren el {W}
+señor presidente segundo el {W}
 claro que sí presidente es que la plata no alcanza
 eh o sea yo creo que eso hay que mirarlo con mucho cuidado
 la verdad es que en {L} eso no pasa porque allá sí hay recursos
