@@ -274,12 +274,23 @@ def _settle_by_receipt(job: Job, store: Store, settings: Settings) -> Job | None
         return advance(
             store, job, state=SUCCEEDED, error=None, receipt_status=receipt["status"], cost_usd=cost,
             adapter_sha256=receipt["adapter_sha256"], card_sha256=sha256_bytes(dumps(asdict(card))),
-            progress={**job.progress, "eval_loss": receipt.get("eval_loss"), "wall_s": receipt.get("wall_s")},
+            progress={**job.progress, **_summary(receipt)},
         )
     except (GateError, MissingError) as error:
         return advance(store, job, state=FAILED, error=f"the receipt does not verify: {error}", cost_usd=cost)
     finally:
         archive.unlink(missing_ok=True)
+
+
+def _summary(receipt: dict[str, Any]) -> dict[str, Any]:
+    """The last word of the progress: the worker's updates stop before its result."""
+    losses = receipt.get("loss") or [{}]
+    steps = losses[-1].get("step", 0)
+    return {
+        "phase": "done", "step": steps, "total_steps": steps, "loss": losses[-1].get("loss"), "eval_loss": receipt.get("eval_loss"),
+        "elapsed_s": receipt.get("wall_s"), "cost_usd": receipt.get("cost_usd"),
+        "tokens_per_s": (receipt.get("metrics") or {}).get("tokens_per_s"),
+    }
 
 
 def _update(job: Job, store: Store, runpod: RunpodClient) -> Job:
