@@ -250,6 +250,20 @@ def test_too_little_room_is_said_before_anything_starts(valkey_only: MakeSetting
     assert not process(own, "redis").lives()
 
 
+def test_a_server_that_only_lacks_room_is_left_alone(valkey_only: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It refuses writes and still answers reads: nothing is killed, the reason is said."""
+    own = valkey_only()
+    client = redis_client(services.up(own).redis_url, attempts=0)
+    client.set("kept", "yes")
+    client.config_set("maxmemory", 1)  # no write is accepted any more
+    monkeypatch.setattr(services, "_NEEDED_BYTES", 1 << 60)
+    with pytest.raises(ServiceError, match="MiB needed"):
+        services.up(own)
+    assert client.get("kept") == "yes"
+    row = services.status(own)[1]
+    assert (row.state, "MiB left on its disk" in row.detail) == ("unhealthy", True)
+
+
 def test_a_disk_that_fills_up_is_named(valkey_only: MakeSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "small").mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", tmp_path / "small"], capture_output=True)

@@ -84,7 +84,7 @@ def s3_errors(where: str, *, doing: str = "reach the object store"):
                            remedy="Set ASTRA_S3_ACCESS_KEY and ASTRA_S3_SECRET_KEY") from None
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", "?"))
-        message = error.response.get("Error", {}).get("Message") or str(error)
+        message = (error.response.get("Error", {}).get("Message") or str(error)).rstrip(".")
         remedy = (
             "Check ASTRA_S3_ACCESS_KEY, ASTRA_S3_SECRET_KEY and the bucket's policy" if code in _ACCESS_DENIED
             else "Check ASTRA_S3_BUCKET" if code == "NoSuchBucket"

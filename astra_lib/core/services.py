@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,6 +76,8 @@ def up(settings: Settings, *, owner: int = 0, timeout_s: float = 90) -> Endpoint
         with disk_errors(services_folder(settings)), exclusive(services_folder(settings) / "lock", timeout_s * 2, "the embedded servers"):
             # all are launched before any is waited for
             ill = [server for server in servers if not _healthy(server)]
+            for server in ill:  # one that only lacks room must not be killed: it still answers reads
+                _check_room(server.process.folder)
             begun = [None if server.process.lives() else _start(server, owner) for server in ill]
             for server, start in zip(ill, begun, strict=True):
                 _await(server, start, owner, timeout_s)
@@ -126,7 +129,11 @@ def _embedded_status(server: Server) -> ServiceStatus:
     try:
         server.probe(found.ports)
     except Exception as error:  # noqa: BLE001 - a status reports whatever the probe says
-        return ServiceStatus(server.name, "unhealthy", address, found.pid, str(error).splitlines()[0])
+        detail = str(error).splitlines()[0]
+        with suppress(OSError):
+            if (free := shutil.disk_usage(server.process.folder).free) < _NEEDED_BYTES:
+                detail = f"only {free >> 20} MiB left on its disk, so it refuses to write"
+        return ServiceStatus(server.name, "unhealthy", address, found.pid, detail)
     return ServiceStatus(server.name, "running", address, found.pid, server.title)
 
 
@@ -156,7 +163,6 @@ def _healthy(server: Server) -> bool:
 
 def _start(server: Server, owner: int, *, fresh_ports: bool = False) -> _Start:
     """Start the server on the ports it had, or on others when somebody took them."""
-    _check_room(server.process.folder)
     ports = server.process.known_ports()
     if fresh_ports or set(ports) != set(server.port_names) or not all(map(port_is_free, ports.values())):
         ports = free_ports(server.port_names)
