@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from astra_lib.core import settings as settings_module
-from astra_lib.core.errors import AstraError, InputError, MissingError
+from astra_lib.core.errors import AstraError, GateError, InputError, MissingError
 from astra_lib.core.records import Block, Pair, dumps, read_json, read_jsonl, sha256_bytes, sha256_file, write_json, write_jsonl
 
 MINING_VERSION = 1  # raise when a change of code changes pairs: cached sessions are then mined again
@@ -91,6 +91,8 @@ def discover(source: Path | str, tenant: str, parameters: dict[str, Any]) -> tup
 
 def _session(folder: Path, tenant: str, parameters: dict[str, Any]) -> Session:
     card = read_json(folder / "session.json") if (folder / "session.json").exists() else {}
+    if not isinstance(card, dict):
+        raise InputError("expected a JSON object", where=str(folder / "session.json"), remedy='{"session_id": …, "consent": true}')
     if card.get("consent") is not True:
         raise InputError("no consent flag", where=str(folder / "session.json"), remedy='Set "consent": true once the council has agreed')
     if card.get("tenant", tenant) != tenant:
@@ -167,6 +169,9 @@ def mine(source: Path | str, tenant: str, out: Path | str, settings: settings_mo
             result.quarantined[session_id] = "the acta does not seem to belong to this recording (low estimated precision)"
             del result.metrics[session_id]
     result.sessions = sorted(result.metrics)
+    if not result.sessions:
+        reasons = "; ".join(f"{s}: {r}" for s, r in sorted(result.quarantined.items())[:3])
+        raise GateError(f"none of {len(result.quarantined)} sessions could be mined ({reasons})", where=str(source))
     result.wall_s = round(time.perf_counter() - began, 3)
     write_json(out / "mined.json", {k: v for k, v in asdict(result).items() if k != "out"})
     return result
@@ -229,6 +234,7 @@ def register(run: Any, mined: Mined) -> str:
     for session_id in mined.sessions:
         shutil.copytree(mined.out / session_id, run.dir / "sessions" / session_id, dirs_exist_ok=True)
         links.append(f"<li><a href='sessions/{session_id}/alignment.html'>{session_id}</a></li>")
+    (run.dir / "sessions").mkdir(exist_ok=True)
     shutil.copy(mined.out / "mined.json", run.dir / "sessions" / "mined.json")
     run.add_output(run.dir / "sessions", private=True)
     return f"<h2>Alignment of each session</h2><ul>{''.join(links)}</ul>"
