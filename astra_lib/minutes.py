@@ -6,7 +6,7 @@
 __all__ = ['CUES', 'GRAMMAR', 'paragraph_xml', 'style_for', 'learn_looks', 'complete_book', 'line_xml', 'row_xml', 'Minutes',
            'read_minutes', 'write_minutes', 'fragment', 'fragment_texts', 'check']
 
-# %% ../nbs/03_minutes.ipynb #c554027c
+# %% ../nbs/03_minutes.ipynb #96ae7ab3
 import re
 import statistics
 import unicodedata
@@ -25,7 +25,7 @@ from .core.ooxml_styles import Dress, Marks, Sheet
 from .core.ooxml_write import ListNumbers, Look, Writer, is_own, own_look
 from .core.records import Paragraph, atomic_write, read_bytes
 
-# %% ../nbs/03_minutes.ipynb #ffb7a18b
+# %% ../nbs/03_minutes.ipynb #606f58c7
 def _text_xml(text: str) -> str:
     """A run's content: text, tabs and line breaks; blanks at an edge need xml:space or Word drops them."""
     out = []
@@ -59,7 +59,7 @@ def paragraph_xml(
         return f"<w:tr>{''.join(f'<w:tc>{c}</w:tc>' for c in cells)}</w:tr>"
     return f"<w:p>{_style_xml(style or STYLE_OF_KIND[kind])}<w:r>{_text_xml(text)}</w:r></w:p>"
 
-# %% ../nbs/03_minutes.ipynb #4fe717fb
+# %% ../nbs/03_minutes.ipynb #7f23dbe8
 _ROLE = r"(?:president[ea]|vicepresident[ea]|secretari[oa]|concejal(?:es|as)?|alcalde(?:sa)?|person[ea]r[oa]|relator[a]?)"
 CUES = {
     "vote": re.compile(
@@ -90,7 +90,7 @@ def _name_like(text: str) -> bool:
     words = [x for x in re.findall(r"[^\W\d_]+", text) if x.lower() not in ("de", "del", "la", "los", "las", "y")]
     return 2 <= len(words) <= 7 and all(x[0].isupper() for x in words) and not re.search(r"[:;?]|\.\s", text)
 
-# %% ../nbs/03_minutes.ipynb #460532aa
+# %% ../nbs/03_minutes.ipynb #34d2df60
 @dataclass
 class _Walk:
     """What the paragraphs so far have opened: the agenda, the roll call, the closing."""
@@ -128,13 +128,15 @@ class _Walk:
             return "agenda"
         if words <= 14 and (_PRESENCE.search(text) and not text.endswith(".") or self.roll and _name_like(text)):
             return "rollcall"
+        if text.endswith(":") and _AGENDA_CUE.search(text):
+            return "formula"
         for kind in ("vote", "formula", "handover"):
             if words <= 70 and CUES[kind].search(text) and not (kind == "handover" and words > 45):
                 return kind
         return "list" if line.numbering is not None or _DASH.match(text) else "body"
 
     def _signature(self, text: str, words: int) -> bool:
-        if re.fullmatch(r"[_\-.\s\t]{5,}", text) or re.match(r"(?:firmad[oa]|original firmado|elabor[óo]|transcrib|proyect[óo]|revis[óo])\b", text, re.I):
+        if re.fullmatch(r"[_\-.\s\t]{5,}", text) or re.match(r"(?:firmad[oa]|original firmado|elabor[óo]|transcri[bp]\w*|proyect[óo]|revis[óo])\b", text, re.I):
             return True
         return words <= 14 and not text.endswith((".", ":", ";")) and (_name_like(text) or bool(_SIGN_ROLE.match(text)))
 
@@ -151,7 +153,7 @@ def _is_heading(line: Line, text: str, words: int) -> bool:
     centred = line.align == "center"
     return (capitals and (bold or centred or words >= 2) and not _PRESENCE.search(text)) or (bold and words <= 18 and not text.endswith("."))
 
-# %% ../nbs/03_minutes.ipynb #69ea59f8
+# %% ../nbs/03_minutes.ipynb #c8e357c0
 def style_for(line: Line, kind: str) -> str:
     """The canonical style of a paragraph of that kind."""
     base = STYLE_OF_KIND[kind]
@@ -190,7 +192,7 @@ def learn_looks(lines: Iterable[tuple[str, Line]]) -> dict[str, Look]:
                            blank_before=before if gap_before else 0, blank_after=0 if gap_before else after, **most)
     return book
 
-# %% ../nbs/03_minutes.ipynb #8f26b30c
+# %% ../nbs/03_minutes.ipynb #3c275ea5
 def complete_book(book: dict[str, Look], needed: Iterable[str]) -> dict[str, Look]:
     """`book` with a look for every needed style: the same base without marker, then body text."""
     body = book.get("Cuerpo") or (max(book.items(), key=lambda b: b[0])[1] if book else Look())
@@ -206,7 +208,7 @@ def complete_book(book: dict[str, Look], needed: Iterable[str]) -> dict[str, Loo
                               b=near.b if near else base in ("Titulo", "Subtitulo"), blank_before=0 if near is None else near.blank_before)
     return full
 
-# %% ../nbs/03_minutes.ipynb #43305e79
+# %% ../nbs/03_minutes.ipynb #4555f2e6
 def _marks_xml(marks: Marks, look: Look) -> str:
     """A run's w:rPr: only what differs from the paragraph's style."""
     out = [f'<w:{name}/>' if has else f'<w:{name} w:val="0"/>'
@@ -251,7 +253,7 @@ def line_xml(line: Line, style: str, look: Look, numbering: int | None = None) -
         runs.append(f"<w:r>{_marks_xml(marks, look)}{content}</w:r>")
     return f"<w:p>{_style_xml(style, numbering)}{''.join(runs)}</w:p>"
 
-# %% ../nbs/03_minutes.ipynb #6566b74f
+# %% ../nbs/03_minutes.ipynb #a84c75c1
 def row_xml(row: Row, look: Look) -> str:
     """A table's row as canonical XML."""
     cells = []
@@ -262,7 +264,7 @@ def row_xml(row: Row, look: Look) -> str:
         cells.append(f"<w:tc>{f'<w:tcPr>{span}{merge}</w:tcPr>' if span or merge else ''}{inner}</w:tc>")
     return f"<w:tr>{'<w:trPr><w:tblHeader/></w:trPr>' if row.first else ''}{''.join(cells)}</w:tr>"
 
-# %% ../nbs/03_minutes.ipynb #d98d3167
+# %% ../nbs/03_minutes.ipynb #4cc730f0
 @dataclass
 class Minutes:
     """An acta read. `styles`: how its tenant draws each canonical style; `warnings`: what was left out, and how often."""
@@ -310,7 +312,7 @@ def _looks(story: Story, blocks: list[tuple[str, str, Line | Row]]) -> dict[str,
     book = learn_looks(lines)
     return book | {name: own_look(style) for name, style in story.sheet.styles.items() if is_own(style)}
 
-# %% ../nbs/03_minutes.ipynb #ec415840
+# %% ../nbs/03_minutes.ipynb #d9dd66c8
 def read_minutes(path: Path | str, limits: Limits = LIMITS) -> Minutes:
     """Read an acta (.docx): its paragraphs in the order of the body, one per table row, the empty ones skipped.
 
@@ -363,7 +365,7 @@ def _elsewhere(package: Package, story: Story) -> dict[str, list[str]]:
             found["alt text"] += [node.get(k) for k in ("descr", "title") if node.get(k)]
     return {where: sorted(set(texts)) for where, texts in found.items() if texts}
 
-# %% ../nbs/03_minutes.ipynb #bbea366c
+# %% ../nbs/03_minutes.ipynb #e4ff89dd
 def write_minutes(paragraphs: Sequence[Paragraph], template: Path | str, out: Path | str) -> Path:
     """Write canonical paragraphs as a .docx with the template's page, header, footer, styles, numbering.
 
@@ -384,7 +386,7 @@ def write_minutes(paragraphs: Sequence[Paragraph], template: Path | str, out: Pa
     book = complete_book(_looks(story, read), sorted(needed))
     return atomic_write(out, Writer(package, story.sheet, story, book, story.tables).write(blocks))
 
-# %% ../nbs/03_minutes.ipynb #c80d87d5
+# %% ../nbs/03_minutes.ipynb #f18efaec
 def fragment(paragraphs: Sequence[Paragraph]) -> str:
     """The canonical XML of consecutive paragraphs; `<nada/>` for none."""
     return "".join(p.xml for p in paragraphs) or NOTHING
@@ -402,7 +404,7 @@ def fragment_texts(xml: str) -> list[tuple[str, str, str]]:
         out.append((text_of(block), kind, serialize(block)))
     return out
 
-# %% ../nbs/03_minutes.ipynb #3dd3804b
+# %% ../nbs/03_minutes.ipynb #a2c61259
 GRAMMAR = r'''
 root ::= "<nada/>" | blocks
 blocks ::= block more
@@ -430,7 +432,7 @@ spaced ::= "" | char spaced | " " spaced
 char ::= [^<>& \x00-\x20\x7f-\xa0\u0300-\u036f\u2028\u2029\ud800-\udfff\ufff9-\uffff] | "&amp;" | "&lt;" | "&gt;"
 '''
 
-# %% ../nbs/03_minutes.ipynb #18ebf4c3
+# %% ../nbs/03_minutes.ipynb #4f3bc2c2
 def check(
     xml_or_path: str | Path,  # a canonical fragment, or the path of a .docx (or of a fragment's file)
     template: Path | str | None = None,  # audit findings that this file has too are not held against the other

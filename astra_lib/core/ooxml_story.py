@@ -228,7 +228,7 @@ class Story:
                     if hidden:
                         self.warnings["hidden text was left out"] += 1
                     elif piece[0] == "note":
-                        yield with_(marks, vert="superscript"), dress, ("t", piece[1])
+                        yield with_(marks, vert=""), dress, ("t", piece[1])
                     else:
                         yield marks, dress, piece
             elif name in _INTO:
@@ -297,14 +297,15 @@ class Story:
         if note is None:
             return
         self._note_numbers[kind] += 1
-        number = "" if custom else str(self._note_numbers[kind])
+        # in brackets: a bare digit would make another number of "2024" before it
+        number = "" if custom else f"[{self._note_numbers[kind]}]"
         inner = Story(self.package, self.sheet, self.part)
         lines = [block for block in inner.body(note) if isinstance(block, Line)]
         self.warnings.update(inner.warnings)
         for position, line in enumerate(lines):
             line.note = True
             if position == 0 and number:
-                line.runs.insert(0, Run(Marks(vert="superscript"), line.dress(), [("t", number)]))
+                line.runs.insert(0, Run(Marks(), line.dress(), [("t", number)]))
         self._pending += lines
         if number:
             yield "note", number
