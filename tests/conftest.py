@@ -7,11 +7,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from astra_lib.core import services
 from astra_lib.core.registry import Registry
 from astra_lib.core.settings import Settings, load
 from astra_lib.core.store import Store
+
+# a busy machine is slow, not wrong; a failure prints the blob that repeats it
+hypothesis_settings.register_profile("astra", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("astra")
 
 
 def settings_at(folder: Path, **overrides: str) -> Settings:

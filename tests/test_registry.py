@@ -192,7 +192,7 @@ def test_events_come_at_once_and_once(registry: Registry, tenant: str) -> None:
     later.start()
     started = time.monotonic()
     found = feed.poll(10)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
     assert only(found, tenant) == [1]
     feed.done(found[0])
     assert feed.poll(0.3) == []

@@ -135,7 +135,7 @@ def test_racing_starts_start_one_pair_and_a_kill_loses_nothing_acknowledged(
     for writer in writers:
         writer.join(30)
     assert {key.split("/")[1] for key, _ in acknowledged} == {"redis", "s3", "s3b"}
-    assert len(acknowledged) > 50
+    assert len(acknowledged) > 20
     assert [row.state for row in services.status(own)] == ["stopped", "stopped"]
 
     with listener(first["redis"].ports["redis"]), listener(first["s3"].ports["filer"]):  # type: ignore[union-attr]

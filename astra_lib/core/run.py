@@ -300,9 +300,11 @@ def _versions() -> dict[str, str]:
 
 def _git() -> str:
     folder = Path(__file__).resolve().parent
+    # without the optional lock: `status` would rewrite the checkout's index, and leave it locked when killed
+    git = ["git", "--no-optional-locks", "-C", str(folder)]
     try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, timeout=10)
-        changed = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=folder, capture_output=True, text=True, timeout=10)
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10)
+        changed = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return ""
     if commit.returncode:
