@@ -8,7 +8,7 @@ __all__ = ['PersonFilth', 'DatumFilth', 'StructuredDetector', 'PartyDetector', '
            'replaced', 'Scrubber', 'unmask', 'masked_transcript', 'Document', 'mask_mined', 'mask_pairs',
            'mask_session']
 
-# %% ../nbs/05_scrub.ipynb #61750666
+# %% ../nbs/05_scrub.ipynb #cafceb91
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,12 +24,12 @@ from .core.pii_map import LOOKALIKE, PERSON_TYPES, PLACEHOLDER, WHOLE, Placehold
 from .core.pii_names import PARTICLES, fold, phonetic
 from .core.pii_patterns import find_structured
 from .core.pii_people import (
-    Mention, Roster, Token, extended, find_again, find_listed, find_roster, find_triggered, known_names, letter_case, looks_like_name, name_words, same_name, tokenize)
+    Mention, Roster, Token, extended, find_again, find_listed, find_roster, find_triggered, known_names, letter_case, looks_like_name, name_words, nearly_same_name, same_name, tokenize)
 from .core.pii_xml import FRAGMENT, replace_in_xml, xml_text
 from .core.records import Block, Pair, Paragraph, Transcript, Utterance, Word
 from .text import read_number
 
-# %% ../nbs/05_scrub.ipynb #3f7782b0
+# %% ../nbs/05_scrub.ipynb #5f94fcfd
 class PersonFilth(scrubadub.filth.Filth):
     """Somebody's name; `mention` says which layer found it and what it knows."""
     type = "PERSONA"
@@ -46,7 +46,7 @@ class DatumFilth(scrubadub.filth.Filth):
         super().__init__(**kwargs)
         self.type, self.value = kind, value
 
-# %% ../nbs/05_scrub.ipynb #4dc77e85
+# %% ../nbs/05_scrub.ipynb #a94c1c11
 class StructuredDetector(scrubadub.detectors.Detector):
     """Cédula, NIT, phones, e-mail, addresses, plates, accounts, IPs, cards, birth dates; written or spoken."""
     name = "astra_structured"
@@ -56,7 +56,7 @@ class StructuredDetector(scrubadub.detectors.Detector):
             yield DatumFilth(found.type, found.value, beg=found.start, end=found.end, text=text[found.start:found.end],
                              detector_name=self.name, document_name=document_name)
 
-# %% ../nbs/05_scrub.ipynb #925e2bf3
+# %% ../nbs/05_scrub.ipynb #beaadea9
 _PARTY_HEADS = re.compile(r"^(?:partido|movimiento|coalici[oó]n|alianza|grupo)\s+(?:pol[ií]tico\s+)?", re.IGNORECASE)
 
 
@@ -94,7 +94,7 @@ class LookalikeDetector(scrubadub.detectors.RegexDetector):
         for match in LOOKALIKE.finditer(text):
             yield DatumFilth("LITERAL", match[0], match=match, detector_name=self.name, document_name=document_name)
 
-# %% ../nbs/05_scrub.ipynb #fa491a4f
+# %% ../nbs/05_scrub.ipynb #3aa4317b
 class PeopleDetector(scrubadub.detectors.Detector):
     """Names by roster, role words, name lists, a CRF at a low threshold, and propagation through all texts given at once."""
     name = "astra_people"
@@ -136,7 +136,7 @@ class PeopleDetector(scrubadub.detectors.Detector):
         whole, sounds = name_words(names), {phonetic(w) for w in single if len(w) >= 5}
         return [[*known_names(k, whole), *find_again(t, single, sounds, k)] for t, k in zip(texts, tokens)]
 
-# %% ../nbs/05_scrub.ipynb #526a6f97
+# %% ../nbs/05_scrub.ipynb #de07d706
 def flatten(filths: Iterable[Any]) -> list[Any]:
     """scrubadub merges what overlaps; the parts are more useful to us."""
     return [part for f in filths for part in getattr(f, "filths", [f])]
@@ -172,7 +172,7 @@ def _one(group: list[Mention]) -> Mention:
     return Mention(min(m.start for m in group), max(m.end for m in group), "+".join(sorted({m.layer for m in group})),
                    roles[0] if roles else "", same or frozenset().union(*who), max(m.score for m in group))
 
-# %% ../nbs/05_scrub.ipynb #fa0de396
+# %% ../nbs/05_scrub.ipynb #5128f467
 @dataclass
 class Known:
     """Somebody of this document: folded name words, placeholder family, and the fullest spelling seen."""
@@ -180,6 +180,7 @@ class Known:
     kind: str
     surface: str
     roster: str = ""
+    sure: bool = False
 
 
 class People:
@@ -199,7 +200,7 @@ class People:
                 return person
         pool = self.known if len(words) > 1 or mention.role != "CIUDADANO" else [k for k in self.known if not k.roster]
         for person in [*pool, *(self.earlier if len(words) > 1 else [])]:
-            if same_name(words, person.words):
+            if same_name(words, person.words) or nearly_same_name(words, person.words, 0.76 if person.roster else 0.86):
                 if person in self.earlier:
                     self.earlier.remove(person)
                     self.known.append(person)
@@ -223,7 +224,7 @@ def roster_kind(role: str) -> str:
     """Placeholder family of a roster role: the table and the floor are councillors, the rest are officials."""
     return "CONCEJAL" if re.match(r"(?:concej|edil|president|vicepresident|primer|segund|c?abildante)", fold(role)) or not role else "FUNCIONARIO"
 
-# %% ../nbs/05_scrub.ipynb #06ff1084
+# %% ../nbs/05_scrub.ipynb #5e4dffb0
 class Settle(scrubadub.post_processors.PostProcessor):
     """Overlaps settled, persons recognised, placeholders assigned."""
     name = "astra_settle"
@@ -252,15 +253,16 @@ class Settle(scrubadub.post_processors.PostProcessor):
         memory = People(self.roster, [(p[1:].rsplit("_", 1)[0], name) for p, name in self.map.people().items()])
         mentions = [(n, m, self.texts[n][m.start:m.end]) for n, ms in sorted(named.items()) for m in ms]
         given = []
-        for n, m, surface in sorted(mentions, key=lambda x: -len(words_of(x[2]))):
+        for n, m, surface in sorted(mentions, key=lambda x: (-len(words_of(x[2])), "lists" not in x[1].layer)):
             person = memory.who(surface, m)
             if not person.roster and m.role and PERSON_TYPES.index(m.role) < PERSON_TYPES.index(person.kind):
                 person.kind = m.role
+            person.sure = person.sure or bool(person.roster) or m.layer != "crf" or m.score >= 0.8
             given.append((n, m, surface, person))
         made = []
         for n, m, surface, person in sorted(given, key=lambda x: (x[0], x[1].start)):
             filth = PersonFilth(m, text=surface, document_name=n, detector_name="astra_people")
-            filth.replacement_string = self.map.assign("P|" + " ".join(person.words), person.kind, _spelled(person.surface))
+            filth.replacement_string = self.map.assign("P|" + " ".join(person.words), person.kind, _spelled(person.surface), person.sure)
             made.append(filth)
         return made
 
@@ -271,7 +273,7 @@ def _spelled(name: str) -> str:
     return name if not (name.isupper() or name.islower()) else " ".join(
         w.lower() if fold(w) in PARTICLES else w.capitalize() for w in name.split())
 
-# %% ../nbs/05_scrub.ipynb #2b42c13d
+# %% ../nbs/05_scrub.ipynb #1986a6c5
 @dataclass(frozen=True)
 class Entity:
     """`[start, end)` of the input and what stands there now; type LITERAL marks an escaped look-alike."""
@@ -309,7 +311,7 @@ def replaced(text: str, entities: Sequence[Entity]) -> str:
         last = e.end
     return "".join([*out, text[last:]])
 
-# %% ../nbs/05_scrub.ipynb #ed3bb063
+# %% ../nbs/05_scrub.ipynb #b3852d64
 class Scrubber:
     """Masks the texts of one tenant. `roster`: rows {key, name, role, party}; `map`: kept in memory when none is given;
     `places`: names of the tenant's own places and institutions that look like people's and must stay."""
@@ -368,14 +370,14 @@ def _masked_xml(source, entities: Sequence[Entity]) -> Masked:
                      text=source.xml[source.spans[e.start][0]:source.spans[e.end - 1][1]]) for e in entities]
     return Masked(made, sorted(moved, key=lambda e: e.start), None if plain else source.xml)
 
-# %% ../nbs/05_scrub.ipynb #7cd9177f
+# %% ../nbs/05_scrub.ipynb #20479fc2
 def unmask(text: "str | Masked", map: PlaceholderMap, xml: bool | None = None) -> str:
     """Real values for placeholders. `xml`: escape them; by default, when the text is a fragment."""
     if isinstance(text, Masked):
         return text.restore()
     return map.unmask(text, bool(FRAGMENT.search(text)) if xml is None else xml)
 
-# %% ../nbs/05_scrub.ipynb #f2c9e141
+# %% ../nbs/05_scrub.ipynb #87e8e309
 def masked_transcript(transcript: Transcript, entities: Sequence[Entity], label) -> Transcript:
     """`entities` are offsets into the words joined by blanks."""
     words: list[Word] = []
@@ -404,7 +406,7 @@ def masked_transcript(transcript: Transcript, entities: Sequence[Entity], label)
     utterances = [Utterance(u.start, u.end, label(u.speaker), (moved[u.words[0]], moved[u.words[1]])) for u in transcript.utterances]
     return replace(transcript, words=words, utterances=[u for u in utterances if u.words[1] > u.words[0]])
 
-# %% ../nbs/05_scrub.ipynb #e09a3fac
+# %% ../nbs/05_scrub.ipynb #634a7fe0
 class Document:
     """All texts of one session, masked together."""
 
@@ -435,7 +437,7 @@ def _of_pairs(pairs: Sequence[Pair], blocks: Sequence[Block]) -> Iterator[str]:
     for block in blocks:
         yield from (block.text, block.speaker or "")
 
-# %% ../nbs/05_scrub.ipynb #99c4589e
+# %% ../nbs/05_scrub.ipynb #7149b792
 def mask_mined(self: Scrubber, pairs: Sequence[Pair], unwritten: Sequence[Block] = ()) -> tuple[list[Pair], list[Block], Counter]:
     """A session's pairs and its unwritten speech, masked together; the counter says what was found."""
     document = Document(self, _of_pairs(pairs, unwritten), (p.xml for p in pairs))
@@ -453,9 +455,10 @@ def mask_session(self: Scrubber, transcript: Transcript, paragraphs: Sequence[Pa
     """Transcript (times kept) and minutes of one session, masked together."""
     spoken = " ".join(w.text for w in transcript.words)
     labels = {s for s in [w.speaker for w in transcript.words] + [u.speaker for u in transcript.utterances] if s}
-    document = Document(self, [spoken, *sorted(labels), transcript.source or "", *(p.text for p in paragraphs)], (p.xml for p in paragraphs))
+    document = Document(self, [spoken, *sorted(labels), *(p.text for p in paragraphs)], (p.xml for p in paragraphs))
     made = masked_transcript(transcript, document.found.get(spoken, []), document.label)
-    return (replace(made, source=document.label(transcript.source)),
+    source = None if transcript.source and any(find_roster(transcript.source, self.roster)) else transcript.source
+    return (replace(made, source=source),
             [replace(p, text=document.text(p.text), xml=document.xml(p.xml)) for p in paragraphs])
 
 

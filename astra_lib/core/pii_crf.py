@@ -119,13 +119,20 @@ def _trust(token: Token, case: str) -> float:
     return 0.6 if code[-1] == "w" and (code[0] in "-H" or "c" in code) else 1.0
 
 
+def _says_name(token: Token) -> bool:
+    code = word_class(token.text, token.key)
+    return code[-1] == "r" or any(c in code for c in "GSF")
+
+
 def _doubtful(words: Sequence[Token], case: str, score: float) -> bool:
     """Where capitals carry meaning, a word without one, or a common word that opens a sentence, needs a surer tagger."""
     if len(words) == 1 and words[0].key in DISCOURSE and (case != "mixed" or words[0].first or not words[0].cap):
         return True
-    if len(words) > 1 and words[0].key in INSTITUTION_HEADS and words[0].key not in GIVEN and score < 0.97:
+    if len(words) > 1 and (words[0].key in INSTITUTION_HEADS or words[0].key in SAINTS) and words[0].key not in GIVEN and score < 0.97:
         return True
     if len(words) == 1 and words[0].key in PLACES and words[0].key not in GIVEN and words[0].key not in FOREIGN_GIVEN and score < 0.8:
+        return True
+    if case == "mixed" and score < 0.93 and not any(_says_name(w) for w in words):
         return True
     if case != "mixed" or score >= 0.75:
         return False

@@ -23,7 +23,10 @@ from .errors import GateError, MissingError
 
 
 class KnownValues(Protocol):
+    """What the gate needs of the placeholder map."""
+
     values: dict[str, str]
+    guesses: set[str]
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,8 @@ def wanted(known: KnownValues | None, roster: Iterable[dict[str, Any]]) -> Wante
             look.parties[party] = look.parties.get(party, 0) + 1
     for placeholder, value in (known.values if known else {}).items():
         kind = placeholder[1:].rsplit("_", 1)[0]
+        if known is not None and placeholder in known.guesses:
+            continue
         if kind in ("CONCEJAL", "FUNCIONARIO", "CIUDADANO"):
             words = re.findall(r"\w+", plain(value))
             if len(words) > 1:

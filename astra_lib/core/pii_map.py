@@ -82,6 +82,7 @@ class PlaceholderMap:
         self._stamp: tuple[int, int] | None = None
         self.ids: dict[str, str] = {}
         self.values: dict[str, str] = {}
+        self.guesses: set[str] = set()
         self.recent: dict[str, list[str]] = {}
         self._fresh: dict[str, list[str]] = {}
         self._changed = False
@@ -108,7 +109,7 @@ class PlaceholderMap:
                              remedy="It was written with another ASTRA_PRIVACY_KEY, or is damaged") from None
         if state["tenant"] != self.tenant:
             raise InputError(f"this map belongs to tenant {state['tenant']!r}", where=str(self.path))
-        self.ids, self.values = state["ids"], state["values"]
+        self.ids, self.values, self.guesses = state["ids"], state["values"], set(state["guesses"])
         self.recent = {**state["recent"], **self._fresh}
         self._stamp = (stat.st_ino, stat.st_mtime_ns)
 
@@ -116,7 +117,7 @@ class PlaceholderMap:
         if self.path is None:
             return
         recent = dict(list(self.recent.items())[-_RECENT:])
-        state = {"tenant": self.tenant, "ids": self.ids, "values": self.values, "recent": recent}
+        state = {"tenant": self.tenant, "ids": self.ids, "values": self.values, "guesses": sorted(self.guesses), "recent": recent}
         atomic_write(self.path, self._fernet.encrypt(json.dumps(state, ensure_ascii=False).encode()))
         self.path.chmod(0o600)
         stat = self.path.stat()
@@ -158,16 +159,24 @@ class PlaceholderMap:
         """The placeholder of an identity ("PERSONA|jorge ivan castrillon pena"), if it has one."""
         return self.ids.get(self._digest(identity))
 
-    def assign(self, identity: str, kind: str, value: str) -> str:
-        """The identity's placeholder, a new number of `kind` if it had none; `value` is what unmask fills in."""
-        if found := self.find(identity):
+    def assign(self, identity: str, kind: str, value: str, sure: bool = True) -> str:
+        """The identity's placeholder, a new number of `kind` if it had none; `value` is what unmask fills in.
+
+        A guess (not `sure`) is masked where it was seen, but neither looked for elsewhere nor held against finished files."""
+        found = self.find(identity)
+        if found and not (sure and found in self.guesses):
             return found
         with self.transaction():
             if found := self.find(identity):
+                if sure and found in self.guesses:
+                    self.guesses.discard(found)
+                    self._changed = True
                 return found
             number = 1 + max((int(p[len(kind) + 2:-1]) for p in self.values if p.startswith(f"[{kind}_")), default=0)
             placeholder = f"[{kind}_{number}]" if kind == "PARTIDO" else f"[{kind}_{number:02d}]"
             self.ids[self._digest(identity)], self.values[placeholder] = placeholder, value
+            if not sure:
+                self.guesses.add(placeholder)
             self._changed = True
             return placeholder
 
@@ -178,8 +187,8 @@ class PlaceholderMap:
                 self.ids[self._digest(identity)], self._changed = placeholder, True
 
     def people(self) -> dict[str, str]:
-        """Placeholder -> name, of persons only."""
-        return {p: v for p, v in self.values.items() if p[1:].rsplit("_", 1)[0] in PERSON_TYPES}
+        """Placeholder -> name, of persons who surely are."""
+        return {p: v for p, v in self.values.items() if p[1:].rsplit("_", 1)[0] in PERSON_TYPES and p not in self.guesses}
 
     # ---- there and back
     def remember(self, masked: str, surfaces: list[str], xml: bool = False) -> None:

@@ -41,7 +41,7 @@ _FIGURE = r"\d(?:[\d.\s'–-]{0,24}\d)?"
 _GLUE = (
     r"(?:[\s:.,;#°º=-]|\b(?:de|del|ciudadan[ií]a|extranjer[ií]a|identidad|n[uú]meros?|nro|no|num|n|es|el|la|los|las|mi|su|con|al|"
     r"celular|m[oó]vil|fijo|personal|whats\s?app|tel[eé]fono|ahorros?|corriente|bancaria|terminad[oa]|en|bancolombia|davivienda|nequi|"
-    r"daviplata|contacto|que|expedida|vigente|era|ser[ií]a|colombiana|o|y|a)\b){0,12}"
+    r"daviplata|banco\s+(?:de\s+)?\w+|contacto|que|expedida|vigente|era|ser[ií]a|colombiana|o|y|a)\b){0,12}"
 )
 _TRIGGERS = {
     "CEDULA": r"\bc[eé]dulas?|\bc\.\s?c\.?|\bcc\b|\bidentificad[oa]s?|\bdocumento|\bt\.\s?i\.|\btarjeta de identidad|\bc\.\s?e\.|"
@@ -77,7 +77,7 @@ _CARD = re.compile(r"(?<![\d.])(?:\d{4}[ -]?){3}\d{1,7}(?![\d.]\d|\d)")
 _PLATE_SAID = re.compile(
     rf"\b(?:placas?|matr[ií]cula\s+vehicular)\b(?:[\s:.#]|\b(?:n[uú]mero|no|de|la|el|es|son|identificad[oa]|con|veh[ií]culo|moto|carro)\b){{0,6}}"
     rf"((?:[a-zñ]{{3}}|[a-zñ](?:[\s-]+[a-zñ]){{2}}|(?:(?:be|ce|de|efe|ge|hache|jota|ka|ele|eme|ene|pe|cu|erre|ere|ese|te|uve|ve|equis|zeta|ye|[a-zñ])\s+){{2}}"
-    rf"(?:be|ce|de|efe|ge|hache|jota|ka|ele|eme|ene|pe|cu|erre|ere|ese|te|uve|ve|equis|zeta|ye|[a-zñ]))[\s-]*(?:\d{{2,3}}\s?[a-z]?\b|{_SPOKEN}(?:\s+[a-z]\b)?))", _I)
+    rf"(?:be|ce|de|efe|ge|hache|jota|ka|ele|eme|ene|pe|cu|erre|ere|ese|te|uve|ve|equis|zeta|ye|[a-zñ]))[\s-]*(?:\d{{2,3}}(?:\s?[a-z]\b)?|{_SPOKEN}(?:\s+[a-z]\b)?))", _I)
 _PLATE_SEEN = re.compile(r"\b[A-ZÑ]{3}[ -]?\d{3}\b|\b[A-ZÑ]{3}[ -]?\d{2}[A-Z]\b")
 _VEHICLE = re.compile(r"\b(?:veh[ií]culos?|carros?|motos?|motocicletas?|taxis?|camionetas?|volquetas?|bus(?:es|etas?)?|autom[oó]vil(?:es)?|camion(?:es)?|tractocami[oó]n|ambulancia|patrulla)\b", _I)
 _BORN = re.compile(

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from .errors import InputError
 from .pii_names import (
+    FUNCTION_WORDS,
     GIVEN,
     INSTITUTION_HEADS,
     PARTICLES,
@@ -286,7 +287,10 @@ def find_roster(text: str, roster: Roster, tokens: Sequence[Token] | None = None
         who = roster.by_name.get(token.key, set())
         if not who and len(token.key) >= 4 and (token.key not in COMMON) and (_rare(token.text) or _listed(token.key)):
             who = roster.by_sound.get(phonetic(token.text), set())
-        if not who and len(token.key) >= 4 and hits and tokens[len(hits) - 1].key in ROLES and (case != "mixed" or token.cap):
+        after_role = bool(hits) and tokens[len(hits) - 1].key in ROLES
+        if not who and after_role and len(token.key) >= 4 and token.key not in FUNCTION_WORDS and token.key not in DISCOURSE:
+            who = roster.by_sound.get(phonetic(token.text), set())
+        if not who and len(token.key) >= 4 and after_role and (case != "mixed" or token.cap):
             who = roster.nearly(token.text)
         hits.append(who)
     i = 0
@@ -363,7 +367,7 @@ def _short(token: Token) -> bool:
 
 
 def _breaks(text: str, tokens: Sequence[Token], j: int) -> bool:
-    return text[tokens[j - 1].end : tokens[j].start].strip(" \n") not in ("",)
+    return bool(text[tokens[j - 1].end : tokens[j].start].strip(" "))
 
 
 def _announced_name(tokens: Sequence[Token], j: int, case: str, role_word: str) -> bool:
@@ -373,7 +377,11 @@ def _announced_name(tokens: Sequence[Token], j: int, case: str, role_word: str) 
     if case == "mixed":
         if not token.cap or token.key in ("concejo", "corporacion", "concejales", "municipio", "gobierno"):
             return False
-        return _listed(token.key) or _rare(token.text) or (role_word not in _WEAK_ROLES and token.key not in PLACES and not token.upper)
+        if _listed(token.key) and token.key not in DISCOURSE or _rare(token.text):
+            return True
+        after = tokens[j + 1] if j + 1 < len(tokens) and tokens[j + 1].joined else None
+        goes_on = after is not None and (not after.cap or starts_name(after, case))
+        return role_word not in _WEAK_ROLES and token.key not in PLACES and token.key not in FUNCTION_WORDS and not token.upper and goes_on
     following = tokens[j + 1] if j + 1 < len(tokens) and tokens[j + 1].joined else None
     if _rare(token.text) or (token.key in GIVEN and token.key not in COMMON):
         return True
@@ -432,7 +440,7 @@ def find_again(text: str, known: set[str], sounds: set[str], tokens: Sequence[To
     for i, token in enumerate(tokens):
         if token.key in PARTICLES or len(token.key) < 3 or token.key in ROLES:
             continue
-        seen = token.key in known
+        seen = token.key in known and token.key not in DISCOURSE and token.key not in FUNCTION_WORDS
         if not seen and len(token.key) >= 5 and _rare(token.text):
             seen = phonetic(token.text) in sounds
         if not seen or named_thing(tokens, i, case):
@@ -474,3 +482,20 @@ def same_name(words: Sequence[str], name: Sequence[str]) -> bool:
     """Could a mention's words be this person: each of them sounds like one of the name's?"""
     sounds = [phonetic(n) for n in name]
     return bool(words) and all(w in name or phonetic(w) in sounds for w in words)
+
+
+def nearly_same_name(words: Sequence[str], name: Sequence[str], least: float) -> bool:
+    """Could a mis-heard mention ("nel son falian chere risoto") be this person? Compared as one string of sounds, against the
+    whole name and its usual short forms; never when every word is a good name of its own ("Luis Gómez" is not "Luz Gómez")."""
+    from rapidfuzz import fuzz
+
+    heard = "".join(phonetic(w) for w in words)
+    if len(heard) < 8 or len(words) < 2 or all(_listed(w) for w in words):
+        return False
+    sounds = [phonetic(n) for n in name]
+    last = len(sounds)
+    forms = {tuple(sounds)} | {tuple(sounds[a:b]) for a in range(last) for b in range(a + 2, last + 1)}
+    if last > 3:
+        forms.add((sounds[0], sounds[2]))
+        forms.add((*sounds[2:], *sounds[:2]))
+    return any(fuzz.ratio(heard, "".join(f), score_cutoff=100 * least) for f in forms)

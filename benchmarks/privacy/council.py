@@ -60,11 +60,11 @@ def _new(r: random.Random, words: int = 3) -> str:
     """A person of so many words; three in ten carry a surname that is on no list."""
     while True:
         name = person(r, "F").split()
-        if len(name) >= 2 and "." not in "".join(name) and all(w[0].isupper() for w in name):
+        if len(name) >= 2 and "." not in "".join(name) and all(w[0].isupper() and len(w) > 3 for w in name):
             break
     if r.random() < 0.3:
         name[-1] = invented(r).capitalize()
-    return " ".join((name + [person(r, "S").split()[0]])[:words] if words > 1 else [name[0]])
+    return " ".join((name + [person(r, "S").split()[-1]])[:words] if words > 1 else [name[0]])
 
 
 def _cast(rows: dict, r: random.Random) -> dict[str, str]:
