@@ -151,7 +151,8 @@ class Session:
             rows = p["text"].split("\n") if p["kind"] == "table" else [p["text"]]
             for n, row in enumerate(rows):
                 self.write(p["kind"], fill(row.strip(), slots), [base + span[0], base + span[1]] if span else None,
-                           **({"row": n} if p["kind"] == "table" else {}))
+                           **({"row": n} if p["kind"] == "table" else {}),
+                           **({"picture": f"{self.session_id}-{len(self.paragraphs)}"} if p.get("picture") else {}))
 
     def data(self) -> dict[str, Any]:
         for u in self.utterances:
