@@ -6,7 +6,7 @@
 __all__ = ['STYLE', 'COLORS', 'Page', 'shown', 'table_html', 'new_figure', 'figure_png', 'figure_html', 'bars', 'lines',
            'interval_plot', 'show']
 
-# %% ../nbs/01_report.ipynb #f1720f60
+# %% ../nbs/01_report.ipynb #0b40141a
 import base64
 import html
 import io
@@ -16,7 +16,7 @@ from typing import Any, Iterable, Sequence
 
 from .core.records import atomic_write
 
-# %% ../nbs/01_report.ipynb #62e258ff
+# %% ../nbs/01_report.ipynb #9cbc8889
 STYLE = """
 :root{--ink:#1c2733;--soft:#5b6b7b;--line:#dfe5ea;--accent:#0b6e8a;--good:#1d7f4e;--bad:#b3382c;--paper:#fff}
 *{box-sizing:border-box} body{font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;color:var(--ink);
@@ -24,7 +24,7 @@ background:#f4f6f8;margin:0} main{max-width:1040px;margin:0 auto;background:var(
 h1{font-size:1.75rem;margin:0 0 .2rem} h2{font-size:1.2rem;margin:2.2rem 0 .6rem;border-bottom:1px solid var(--line);
 padding-bottom:.3rem} p{margin:.5rem 0} .sub{color:var(--soft);margin:0 0 1.4rem} table{border-collapse:collapse;
 width:100%;font-size:.9rem;margin:.6rem 0 1rem} th{text-align:left;color:var(--soft);font-weight:600} th,td{
-padding:.38rem .6rem;border-bottom:1px solid var(--line);vertical-align:top} td.n{text-align:right;
+padding:.38rem .6rem;border-bottom:1px solid var(--line);vertical-align:top} td:first-child{white-space:nowrap} td.n{text-align:right;
 font-variant-numeric:tabular-nums;white-space:nowrap} .cards{display:flex;flex-wrap:wrap;gap:.8rem;margin:1rem 0}
 .card{border:1px solid var(--line);border-radius:8px;padding:.7rem 1rem;min-width:9.5rem;flex:1}
 .card b{display:block;font-size:1.35rem;font-variant-numeric:tabular-nums} .card span{color:var(--soft);font-size:.82rem}
@@ -81,7 +81,7 @@ class Page:
         """Write the page whole or not at all."""
         return atomic_write(path, str(self))
 
-# %% ../nbs/01_report.ipynb #1ad7229a
+# %% ../nbs/01_report.ipynb #82c710b7
 def shown(value: Any) -> str:
     """A value as a reader wants it: 3 significant digits, thousands parted, a dash for what is missing."""
     if value is None or value != value:
@@ -108,7 +108,7 @@ def table_html(rows: Sequence[dict[str, Any]], caption: str = "") -> str:
     title = f"<p class=sub>{html.escape(caption)}</p>" if caption else ""
     return f"{title}<table><tr>{head}</tr>{body}</table>"
 
-# %% ../nbs/01_report.ipynb #b28253e7
+# %% ../nbs/01_report.ipynb #33c1b521
 def new_figure(width: float = 9.0, height: float = 3.2):
     """`(figure, axes)` in the house style, in inches; nothing global is changed."""
     from matplotlib.figure import Figure
@@ -135,7 +135,7 @@ def figure_html(fig: Any, alt: str = "") -> str:
     """An `<img>` that carries its picture in itself."""
     return f"<img alt='{html.escape(alt, quote=True)}' src='data:image/png;base64,{base64.b64encode(figure_png(fig)).decode()}'>"
 
-# %% ../nbs/01_report.ipynb #ee16b3a1
+# %% ../nbs/01_report.ipynb #580ac7ec
 COLORS = ("#0b6e8a", "#d98324", "#5b6b7b", "#1d7f4e", "#b3382c", "#7a5ea8")
 
 
@@ -182,7 +182,7 @@ def interval_plot(comparison: dict[str, dict[str, float]], xlabel: str = "candid
     ax.set_xlabel(xlabel)
     return fig
 
-# %% ../nbs/01_report.ipynb #163c704d
+# %% ../nbs/01_report.ipynb #e6ef9115
 def show(fig: Any) -> Any:
     """A figure as notebook output, without pyplot's global state."""
     from IPython.display import Image

@@ -104,6 +104,7 @@ def execute(job: str, parameters: dict[str, Any], settings: Settings, progress: 
     output = folder / f"{job}.{os.getpid()}.ipynb"
     pointer.unlink(missing_ok=True)
     os.environ["ASTRA_JOB_POINTER"] = str(pointer)
+    os.environ["IPYTHONDIR"] = str(quiet_kernel(folder / "ipython"))
     failure: Exception | None = None
     try:
         papermill.execute_notebook(str(HERE / f"{job}.ipynb"), str(output), parameters=parameters, cwd=str(HERE.parent),
@@ -125,6 +126,14 @@ def execute(job: str, parameters: dict[str, Any], settings: Settings, progress: 
     if run is None:
         raise JobError("the notebook ended without a run", where=f"job {job}")
     return Executed(run["run_id"], target, read_json(target / MANIFEST), target / "report.html")
+
+
+def quiet_kernel(folder: Path) -> Path:
+    """A kernel configuration of the jobs' own: no note about transport encryption on a loopback socket at each start."""
+    config = folder / "profile_default" / "ipython_kernel_config.py"
+    if not config.is_file():
+        atomic_write(config, "get_config().IPKernelApp.log_level = 40\n")
+    return folder
 
 
 def to_html(notebook: Path) -> str:
