@@ -6,6 +6,7 @@ ids used twice, bookmarks and fields left open, text where no text may stand.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -22,6 +23,8 @@ from .ooxml_styles import value_of
 
 _STORIES = ("document", "header", "footer", "footnotes", "endnotes", "comments")
 _TEXT = {"t", "delText", "instrText", "delInstrText", "fldData", "docPart", "text"}
+# Word opens files without a theme or a font table as they are
+_OPTIONAL = re.compile(r"required relationship type '[^']*/(?:fontTable|theme)' is missing")
 _STYLE_KIND = {"pStyle": "paragraph", "rStyle": "character", "tblStyle": "table"}
 
 
@@ -200,7 +203,7 @@ def audit_file(path: Path, template: Path | None = None) -> list[Violation]:
     def errors(file: Path) -> list[tuple[str, str, str]]:
         validator = OpenXmlValidator(max_errors=2000)
         return [(str(e.description), e.part_uri, e.path) for e in validator.validate(str(file)).errors
-                if e.severity == ValidationSeverity.ERROR]
+                if e.severity == ValidationSeverity.ERROR and not _OPTIONAL.search(str(e.description))]
 
     found = errors(path)
     excused = {what for what, _, _ in errors(template)} if template and found else set()

@@ -30,12 +30,11 @@ _STYLE_REFERENCES = ("pStyle", "rStyle", "tblStyle", "basedOn", "next", "link", 
 _STYLE_ORDER = ("keepNext", "keepLines", "numPr", "pBdr", "shd", "tabs", "spacing", "ind", "contextualSpacing", "jc", "outlineLvl")
 _RUN_TRASH = {"proofErr", "bookmarkStart", "bookmarkEnd", "commentRangeStart", "commentRangeEnd", "commentReference",
               "permStart", "permEnd", "lastRenderedPageBreak", "footnoteReference", "endnoteReference"}
-_MAX_BLANKS = 4
 
 
 @dataclass(frozen=True)
 class Look:
-    """How a tenant draws one canonical style. `blank_before`, `blank_after`: empty lines its clerks put there."""
+    """How a tenant draws one canonical style."""
 
     based_on: str = ""
     ppr: str = ""
@@ -45,8 +44,6 @@ class Look:
     u: bool = False
     num_id: str = ""
     level: int = 0
-    blank_before: int = 0
-    blank_after: int = 0
 
 
 def element(xml: str) -> etree._Element:
@@ -86,6 +83,7 @@ class Writer:
     story: Story
     book: dict[str, Look]
     tables: list[TableLook]
+    gaps: dict[tuple[str, str], int]  # empty lines the tenant's clerks leave between two styles
 
     def __post_init__(self) -> None:
         self.parts: dict[str, bytes] = {}
@@ -159,6 +157,8 @@ class Writer:
         self.types[home] = self.template.type_of(name)
         if kind in ("styles", "numbering", "settings", "header", "footer"):
             tree = self.template.xml(name)
+            if kind in ("header", "footer", "numbering"):
+                self._drop_dangling(tree)
             (clean_settings if kind == "settings" else clean_story)(tree)
             self.trees[home] = tree
         else:
@@ -226,10 +226,17 @@ class Writer:
             if identifier not in own:
                 root.append(element(self.style_xml(identifier)))
 
+    def _drop_dangling(self, root: etree._Element) -> None:
+        """A header may name a style that its file does not have."""
+        for name in ("pStyle", "rStyle", "tblStyle"):
+            for node in list(root.iter(w(name))):
+                if node.get(w("val")) not in self.sheet.styles and (owner := node.getparent()) is not None:
+                    owner.remove(node)
+
     def _rename(self, root: etree._Element) -> None:
         for name in _STYLE_REFERENCES if self.renamed else ():
             for node in root.iter(w(name)):
-                if (new := self.renamed.get(node.get(w("val"), ""))) is not None and node.get("done") is None:
+                if (new := self.renamed.get(node.get(w("val"), ""))) is not None:
                     node.set(w("val"), new)
 
     def style_xml(self, identifier: str) -> str:
@@ -238,7 +245,6 @@ class Writer:
         inherited = self.sheet.numbering(None, base) is not None
         base = self.renamed.get(base, base)
         parts = {local(e): e for e in element(f"<w:pPr>{look.ppr}</w:pPr>")}
-        _spacing(parts, look)
         marker = (split_style(identifier) or ("", "", 1))[1]
         if marker == "Vin":
             parts["numPr"] = element(f'<w:numPr><w:numId w:val="{self._num(identifier, 0)}"/></w:numPr>')
@@ -287,7 +293,13 @@ class Writer:
         body = etree.Element(w("body"), nsmap={"w": W, "r": R})
         lists = ListNumbers()
         table: etree._Element | None = None
+        before = ""
         for block in blocks:
+            here = "Tabla" if block.tag == w("tr") else style_of(block)
+            if before and not (here == before == "Tabla"):
+                for _ in range(self.gaps.get((before, here), 0)):
+                    body.append(element('<w:p><w:pPr><w:pStyle w:val="Cuerpo"/></w:pPr></w:p>'))
+            before = here
             if block.tag == w("tr"):
                 if table is None or block.find(f"{w('trPr')}/{w('tblHeader')}") is not None:
                     _after_table(body)
@@ -484,20 +496,6 @@ def clean_settings(root: etree._Element) -> None:
     for node in list(root):
         if local(node) not in _SETTINGS or not isinstance(node.tag, str):
             root.remove(node)
-
-
-def _spacing(parts: dict[str, etree._Element], look: Look) -> None:
-    """Blank lines of the original become space before and after."""
-    if not look.blank_before and not look.blank_after:
-        return
-    spacing = parts.setdefault("spacing", element("<w:spacing/>"))
-    line = round(int(look.dress.size or 22) * 11.5)  # twips; 1.15 lines of that size
-    for side, blanks in (("before", look.blank_before), ("after", look.blank_after)):
-        if blanks:
-            given = spacing.get(w(side), "0")
-            spacing.attrib.pop(w(side + "Autospacing"), None)
-            spacing.set(w(side), str((int(given) if given.isdigit() else 0) + line * min(blanks, _MAX_BLANKS)))
-    parts.pop("contextualSpacing", None)
 
 
 def _dress_xml(look: Look) -> str:

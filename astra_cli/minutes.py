@@ -1,0 +1,57 @@
+"""`astra minutes read|write|check`: an acta in, an acta out, a file or fragment judged."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from astra_lib.core.records import Paragraph, read_jsonl, write_jsonl
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser("minutes", help="read, write and check Word minutes")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    read = verbs.add_parser("read", help="an acta's paragraphs as JSON lines")
+    read.add_argument("acta", type=Path)
+    read.add_argument("--out", type=Path, required=True, help="paragraphs.jsonl")
+    read.set_defaults(run=run_read)
+    write = verbs.add_parser("write", help="paragraphs into a Word file that looks like the template")
+    write.add_argument("paragraphs", type=Path)
+    write.add_argument("--template", type=Path, required=True, help="an acta of the same council")
+    write.add_argument("--out", type=Path, required=True, help="the .docx to write")
+    write.set_defaults(run=run_write)
+    check = verbs.add_parser("check", help="exit 0 when valid, 3 when not, each broken rule on a line")
+    check.add_argument("file", type=Path, help="a .docx, or a text file with a canonical fragment")
+    check.add_argument("--template", type=Path, help="audit findings that this file has too are not counted")
+    check.add_argument("--round-trip", action="store_true", help="also through LibreOffice, comparing the text")
+    check.set_defaults(run=run_check)
+
+
+def run_read(args: argparse.Namespace) -> int:
+    from astra_lib.minutes import read_minutes
+
+    minutes = read_minutes(args.acta)
+    write_jsonl(args.out, minutes.paragraphs)
+    for warning in minutes.warnings:
+        print(f"{args.acta.name}: {warning}", file=sys.stderr)
+    print(f"{len(minutes.paragraphs)} paragraphs -> {args.out}")
+    return 0
+
+
+def run_write(args: argparse.Namespace) -> int:
+    from astra_lib.minutes import write_minutes
+
+    paragraphs = read_jsonl(args.paragraphs, Paragraph)
+    print(f"{len(paragraphs)} paragraphs -> {write_minutes(paragraphs, args.template, args.out)}")
+    return 0
+
+
+def run_check(args: argparse.Namespace) -> int:
+    from astra_lib.minutes import check
+
+    violations = check(args.file, template=args.template, round_trip=args.round_trip)
+    for violation in violations:
+        print(violation)
+    print(f"{args.file}: {'valid' if not violations else f'{len(violations)} violation(s)'}")
+    return 3 if violations else 0
