@@ -8,6 +8,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,12 +36,17 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def world(settings: Settings, base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     made = trainer_settings(settings, base, tmp_path_factory.mktemp("plane"))
+    # two threads that wait for each other on a busy machine take twenty times as long as one
+    threads = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"
     os.environ["ASTRA_JOB_QUIET_S"] = "0.2"
     os.environ["ASTRA_JOB_STALL_S"] = "8"
     control_plane.up(made, owner=os.getpid(), idle_s=20.0, stop_grace_s=3.0)
     yield made
     control_plane.down(made)
-    del os.environ["ASTRA_JOB_QUIET_S"], os.environ["ASTRA_JOB_STALL_S"]
+    del os.environ["ASTRA_JOB_QUIET_S"], os.environ["ASTRA_JOB_STALL_S"], os.environ["OMP_NUM_THREADS"]
+    if threads is not None:
+        os.environ["OMP_NUM_THREADS"] = threads
     assert not processes(str(made.data_dir)), "the control plane left processes behind"
 
 
@@ -178,19 +184,48 @@ def test_a_training_that_hangs_is_killed(world: Settings, store: Store, tmp_path
     assert not set(child) & set(processes("loop-hang/plan.json"))
 
 
-def test_a_job_nobody_answers_for_is_swept(world: Settings, store: Store) -> None:
+def test_two_submissions_at_once_are_one_job_and_a_lost_plane_comes_back(world: Settings, base: Path, tmp_path: Path) -> None:
+    apart = replace(world, data=replace(world.data, dir=str(tmp_path / "plane2")))
+    folder = dataset(tmp_path / "d", train=32)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            made = list(pool.map(lambda _: jobs.submit(folder, TENANT, apart, max_steps=4, seed=11), range(4)))
+        assert len({(job.job_id, job.runpod_id) for job in made}) == 1
+        with RunpodClient.open(apart) as runpod:
+            health = runpod.health()["jobs"]
+            assert sum(health[s] for s in ("inQueue", "inProgress", "completed")) == 1
+        os.kill(json.loads((apart.data_dir / "trainer" / "process.json").read_text())["pid"], signal.SIGKILL)
+        done = jobs.follow(made[0], apart)
+        assert done.state == job_table.SUCCEEDED, done.error
+    finally:
+        control_plane.down(apart)
+
+
+def test_a_submission_whose_answer_was_lost_is_found_by_its_heartbeat(world: Settings, store: Store) -> None:
+    lost = job_table.advance(store, job_table.Job(
+        job_id="loop-answer", tenant=TENANT, state=job_table.SUBMITTING, base_model="x", base_digest="x", dataset_sha256="x",
+        hyperparameters={}, limits={}, webhook_token="t", created=time.time(), deadline=time.time() + 60,
+    ))
+    assert jobs.status(lost.job_id, world) == lost
+    store.put_json(lost.heartbeat_key, {"job_id": lost.job_id, "runpod_id": "r-1", "time": time.time(), "step": 3})
+    found = jobs.status(lost.job_id, world)
+    assert (found.state, found.runpod_id) == (job_table.RUNNING, "r-1")
+    assert jobs.cancel(lost.job_id, world).state == job_table.CANCELLED
+
+
+def test_a_job_nobody_answers_for_is_swept(world: Settings, store: Store, tmp_path: Path) -> None:
+    payload = request(world, store, dataset(tmp_path / "d"), job_id="loop-late", max_steps=100_000)
     with RunpodClient.open(world) as runpod:
         forgotten = job_table.Job(
             job_id="loop-lost", tenant=TENANT, state=job_table.QUEUED, base_model="x", base_digest="x", dataset_sha256="x",
             hyperparameters={}, limits={}, webhook_token="t", created=0.0, deadline=time.time() + 60, runpod_id="never-was",
         )
         job_table.advance(store, forgotten)
-        late = job_table.advance(store, replace(forgotten, job_id="loop-late", deadline=time.time() - 1, runpod_id=runpod.run(
-            {"job_id": "nonsense"}, execution_s=60, ttl_s=600)))
-        runpod.cancel(late.runpod_id)
-    ended = {job.job_id: job.state for job in jobs.sweep(world)}
-    assert ended["loop-lost"] == job_table.LOST
-    assert ended["loop-late"] in (job_table.CANCELLED, job_table.FAILED)
+        late = job_table.advance(store, replace(
+            forgotten, job_id="loop-late", deadline=time.time() - 1, runpod_id=runpod.run(payload, execution_s=60, ttl_s=600)))
+        ended = {job.job_id: job.state for job in jobs.sweep(world)}
+        assert ended["loop-lost"] == ended["loop-late"] == job_table.LOST
+        assert (runpod.status(late.runpod_id) or {})["status"] == "CANCELLED", "its worker was told"
     assert not {"loop-lost", "loop-late"} & {job.job_id for job in jobs.sweep(world)}
 
 

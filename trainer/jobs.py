@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,8 @@ BOOT_S = 300.0
 HEARTBEAT_FRESH_S = 120.0
 # A submission without RunPod's answer is given this long to show a heartbeat before it is sent again.
 SUBMITTING_S = 30.0
+# RunPod may not know a job yet that it has just taken.
+JUST_SENT_S = 20.0
 OnProgress = Callable[[Job], None]
 
 
@@ -64,18 +66,21 @@ def submit(dataset: Path | str, tenant: str, settings: Settings, **hyperparamete
     with RunpodClient.open(settings) as runpod:
         for attempt in range(1, 1000):
             job_id = f"{tenant}-{fingerprint}" + (f"-{attempt}" if attempt > 1 else "")
+            token = secrets.token_urlsafe(24)
             try:
                 job = status(job_id, settings, store=store, runpod=runpod)
             except MissingError:
                 job = Job(
                     job_id=job_id, tenant=tenant, state=SUBMITTING, base_model=model_name(base), base_digest=digest,
                     dataset_sha256=dataset_sha, hyperparameters=asdict(hyper), limits=asdict(limits),
-                    webhook_token=secrets.token_urlsafe(24), created=time.time(), deadline=time.time() + settings.runpod.ttl_s,
+                    webhook_token=token, created=time.time(), deadline=time.time() + settings.runpod.ttl_s,
                 )
                 for name in ("train.jsonl", "val.jsonl"):
                     store.put_file(f"jobs/{job_id}/{name}", folder / name)
                 # Written before RunPod hears of it: a job that was sent is always one that is known here.
                 job = advance(store, job)
+            if job.state == SUBMITTING and job.webhook_token != token:
+                job = _await_sender(job, store)
             if job.state == SUBMITTING and not job.runpod_id:
                 return _send(job, shas, settings, store, runpod)
             if job.state == SUCCEEDED or not job.final:
@@ -108,17 +113,27 @@ def follow(job: Job, settings: Settings, on_progress: OnProgress | None = None) 
     """Wait for the job's end behind a progress bar (silent where nobody watches); returns the final job."""
     from tqdm import tqdm
 
-    store = Store.open(settings)
-    with RunpodClient.open(settings) as runpod, tqdm(total=None, unit="step", desc="training", disable=None) as bar:
-        while True:
-            with suppress(ServiceError):  # a server that is away for a while ends no training
-                job = status(job.job_id, settings, store=store, runpod=runpod)
-            _show(bar, job)
-            if on_progress:
-                on_progress(job)
-            if job.final:
-                return job
-            time.sleep(settings.runpod.poll_s)
+    store, runpod = Store.open(settings), RunpodClient.open(settings)
+    try:
+        with tqdm(total=None, unit="step", desc="training", disable=None) as bar:
+            while True:
+                try:
+                    job = status(job.job_id, settings, store=store, runpod=runpod)
+                except ServiceError:  # a server that is away for a while ends no training
+                    if time.time() > job.deadline:
+                        raise
+                    with suppress(ServiceError):  # the local control plane comes back on another port
+                        reopened = RunpodClient.open(settings)
+                        runpod.close()
+                        runpod = reopened
+                _show(bar, job)
+                if on_progress:
+                    on_progress(job)
+                if job.final:
+                    return job
+                time.sleep(settings.runpod.poll_s)
+    finally:
+        runpod.close()
 
 
 def cancel(job_id: str, settings: Settings) -> Job:
@@ -147,10 +162,6 @@ def sweep(settings: Settings) -> list[Job]:
             if recorded.final:
                 continue
             job = status(recorded.job_id, settings, store=store, runpod=runpod)
-            if not job.final and time.time() > job.deadline:
-                if job.runpod_id:
-                    runpod.cancel(job.runpod_id)
-                job = advance(store, job, state=LOST, error="no receipt by its deadline; cancelled")
             if job.final:
                 ended.append(job)
     return ended
@@ -253,6 +264,14 @@ def _send(job: Job, shas: dict[str, str], settings: Settings, store: Store, runp
     return advance(store, job, state=QUEUED, runpod_id=runpod_id)
 
 
+def _await_sender(job: Job, store: Store) -> Job:
+    """Another process wrote this job and may be sending it: wait for its answer, or for the time it had."""
+    while job.state == SUBMITTING and not job.runpod_id and time.time() < job.created + SUBMITTING_S:
+        time.sleep(0.2)
+        job = load(store, job.job_id)
+    return job
+
+
 # --- what became of it ------------------------------------------------------------------------------------------
 
 
@@ -294,6 +313,10 @@ def _summary(receipt: dict[str, Any]) -> dict[str, Any]:
 
 
 def _update(job: Job, store: Store, runpod: RunpodClient) -> Job:
+    if time.time() > job.deadline:
+        if job.runpod_id:
+            runpod.cancel(job.runpod_id)
+        return _end(job, store, LOST, "no receipt by its deadline; cancelled")
     beat = _heartbeat(job, store)
     if not job.runpod_id:
         if beat:  # RunPod took it although its answer never reached us
@@ -302,7 +325,7 @@ def _update(job: Job, store: Store, runpod: RunpodClient) -> Job:
     said = runpod.status(job.runpod_id)
     if said is None:
         fresh = beat and time.time() - beat["time"] < HEARTBEAT_FRESH_S
-        if fresh:
+        if fresh or time.time() - job.created < JUST_SENT_S:
             return job
         return _end(job, store, LOST, "RunPod does not know this job any more, and there is no receipt")
     state = said.get("status")
@@ -313,8 +336,6 @@ def _update(job: Job, store: Store, runpod: RunpodClient) -> Job:
         if job.state == RUNNING and progress == job.progress:
             return job
         # Progress is shown, not recorded: only a change of state is worth an object.
-        from dataclasses import replace
-
         return replace(job, progress=progress) if job.state == RUNNING else advance(store, job, state=RUNNING, progress=progress)
     if state == "COMPLETED":
         return _end(job, store, FAILED, "RunPod says COMPLETED, but there is no receipt")

@@ -47,7 +47,10 @@ class Worker:
             RUNPOD_PING_INTERVAL=str(PING_MS), RUNPOD_SKIP_AUTO_SYSTEM_CHECKS="true", RUNPOD_SKIP_GPU_CHECK="true",
             RUNPOD_DEBUG_LEVEL="INFO", **self.environment,
         )
-        with (self.folder / "worker.log").open("ab") as log:
+        path = self.folder / "worker.log"
+        if path.is_file() and path.stat().st_size > 8 << 20:
+            path.replace(path.with_suffix(".log.1"))
+        with path.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 self.python, "-m", "trainer.runpod_training_handler", stdin=asyncio.subprocess.DEVNULL,
                 stdout=log, stderr=log, env=env, cwd=self.folder, start_new_session=True,

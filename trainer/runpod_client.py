@@ -48,6 +48,9 @@ class RunpodClient:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._http.close()
 
     def run(self, job_input: dict[str, Any], *, execution_s: float, ttl_s: float, webhook: str = "") -> str:

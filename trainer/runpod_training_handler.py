@@ -42,6 +42,7 @@ QUIET_BEFORE_RETURN_S = float(os.environ.get("ASTRA_JOB_QUIET_S", "2"))
 STALL_S = float(os.environ.get("ASTRA_JOB_STALL_S", "600"))
 LOADING_STALL_S = max(STALL_S, float(os.environ.get("ASTRA_JOB_LOADING_STALL_S", "1800")))
 MAX_ATTEMPTS = 3
+OLD_WORK_S = 8 * 86_400.0  # RunPod's longest job takes seven days
 # Kept for upload and receipt when the child is told how long it may take.
 UPLOAD_RESERVE_S = 5.0
 
@@ -60,10 +61,12 @@ async def handle(job: dict[str, Any], send_progress: Progress | None = None) -> 
             log.info("job %s already has its receipt: not trained again", request.job_id)
             return {**known, "duplicate": True} if known["status"] != "failed" else _as_error(known)
         work = work_folder(request.job_id)
+        forget_old_work(work.parent)
         async with Attempt(request, work, str(job.get("id", "")), began, send_progress) as attempt:
             return await attempt.run()
     except asyncio.CancelledError:
         log.info("job %s: cancelled, its process group is dead", request.job_id)
+        shutil.rmtree(work_folder(request.job_id), ignore_errors=True)
         raise
     except AstraError as error:
         return await fail(request, str(error), began, retryable=isinstance(error, ServiceError))
@@ -273,6 +276,14 @@ def resolve_base(request: JobInput) -> tuple[Path | str, str]:
 def work_folder(job_id: str) -> Path:
     root = os.environ.get("ASTRA_JOB_WORK_DIR") or os.path.join(os.environ.get("TMPDIR", "/var/tmp"), "astra-trainer")  # noqa: PTH118
     return Path(root) / job_id
+
+
+def forget_old_work(root: Path) -> None:
+    """Rows and checkpoints of jobs that were never finished do not stay on a rented disk."""
+    for folder in root.glob("*"):
+        with contextlib.suppress(OSError):
+            if time.time() - folder.stat().st_mtime > OLD_WORK_S:
+                shutil.rmtree(folder)
 
 
 def main() -> None:
