@@ -65,6 +65,8 @@ _HEAD_TAIL = frozenset("educativa educativo municipal departamental nacional rur
                        "social vial internacional militar naval mixto mixta media basica primaria secundaria".split())
 
 
+# "Ruiz del Río", "De la Torre"
+_SURNAME_HEADS = frozenset("torre iglesia rio fuente puente casa calle plaza vega hoz cruz villa valle llano cerro camino mar loma playa cuesta campo".split())
 _NOBLE = frozenset("de del di da dos van von der den du le bin ben".split())
 # institutions that belong to people instead of being named after them: "el gobierno de X"
 _OWNED = frozenset("gobierno partido grupo proyecto plan programa ministerio embajada juzgado fiscalia tribunal policia nacion republica estado pais servicio "
@@ -227,9 +229,11 @@ def grow(tokens: Sequence[Token], i: int, case: str, most: int = 7) -> int:
 
 
 def _continues(token: Token, case: str, after_particle: bool) -> bool:
-    if _blocked(token):
+    if _blocked(token) and not (after_particle and case == "mixed" and token.key in _SURNAME_HEADS):
         return False
     if case == "mixed":
+        if after_particle and token.cap and token.key in _SURNAME_HEADS:
+            return True
         return token.cap and (not after_particle or _listed(token.key) or token.key not in PLACES and not token.first)
     return _listed(token.key) and (token.key not in COMMON or not after_particle) or _rare(token.text)
 
@@ -246,6 +250,8 @@ def extended(tokens: Sequence[Token], mention: Mention, case: str) -> Mention:
         last += 1
     while first > 0 and tokens[first].joined and not tokens[first - 1].first and starts_name(tokens[first - 1], case) and not named_thing(tokens, first - 1, case):
         first -= 1
+    while first > 0 and len(tokens[first - 1].text) == 1 and (tokens[first - 1].cap or case != "mixed") and _initial(tokens[first - 1], tokens[first]):
+        first -= 1
     if 0 < first < 4 and all(t.key in PARTICLES for t in tokens[:first]):  # a line that starts "DE ANGULO ORIANA"
         first = 0
     if case == "mixed":  # "De la Serna", "Di Vaio": the particle is part of it when it is written so
@@ -256,6 +262,11 @@ def extended(tokens: Sequence[Token], mention: Mention, case: str) -> Mention:
                 first -= back
                 break
     return replace(mention, start=tokens[first].start, end=max(mention.end, tokens[last].end))
+
+
+def _initial(letter: Token, name: Token) -> bool:
+    """Is the letter an initial of the name after it ("F. W. Taylor")? Only a point and a blank fit between them."""
+    return name.start - letter.end in (1, 2) and not name.joined
 
 
 def named_thing(tokens: Sequence[Token], i: int, case: str) -> bool:
@@ -428,6 +439,10 @@ def find_listed(text: str, tokens: Sequence[Token] | None = None) -> Iterator[Me
         solid = given and (surnames or rare) and len(keys) > 1 or given > 1
         if case != "mixed" and solid:
             solid = any(k not in COMMON and not is_spanish_word(k) or k in GIVEN and k not in COMMON for k in keys)
+        if not solid and case == "mixed" and len(keys) == 1 and keys[0] in SURNAMES and not tokens[i].first:
+            lone = keys[0] not in COMMON and keys[0] not in PLACES and keys[0] not in GIVEN and not tokens[i].upper
+            if lone and not named_thing(tokens, i, case):
+                yield Mention(tokens[i].start, tokens[j - 1].end, "surname", "", frozenset(), 0.4)
         if solid and not named_thing(tokens, i, case):
             yield Mention(tokens[i].start, tokens[j - 1].end, "lists", "", frozenset(), min(1.0, (given + surnames) / len(keys)))
         i = j

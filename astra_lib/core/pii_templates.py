@@ -86,6 +86,26 @@ La juez {P} dijo hoy que llamará a declarar a {P}.
 El entrenador del {L}, {P}, habló del partido.
 {P}, por parte de {O}, y {P}, por {O}.
 Lo pidió {G}, la hermana de {P}.
+La presencia de {S} en {L} sorprendió a {O}.
+En el caso de {S}, la decisión fue distinta.
+Con la expulsión de {S} el equipo se hundió.
+Recuerdo un relato de {S} que habla de {L}.
+Los ingresos de {S} crecieron un {N} por ciento.
+la portería de {S} y el cabezazo de {S}
+Un brindis por {S} y por {P}.
+La buena relación de {P} con {S} ayudó.
+{S} ha descrito la situación con detalle.
+{S}, en declaraciones a la prensa, lo negó.
+{S} tiene clara su postura y {S} también.
+En manos de {S} quedó el balón, que despejó {S}.
+", escribió {S} en su carta.
+Según las teorías de {S}, el tiempo no existe.
+El fichaje de {P} por el {L} está hecho.
+La obra de {S} y la de {S} se parecen.
+Tanto {S} como {P} y {S} estuvieron de acuerdo.
+Donde {S} puso un punto, {S} puso una coma.
+El mismo {S} dijo el pasado lunes que no.
+{S} y {S} se reparten los votos; {S} queda fuera.
 {L}, 12 may ({O}).- {P} afirmó hoy que no habrá cambios.
 {L}, 25 mar ({O}). El presidente {S} recibió a {P}.
 Firmado: {P}
