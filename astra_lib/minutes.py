@@ -6,7 +6,7 @@
 __all__ = ['CUES', 'GRAMMAR', 'paragraph_xml', 'style_for', 'learn_looks', 'learn_gaps', 'complete_book', 'line_xml', 'row_xml',
            'Minutes', 'read_minutes', 'write_minutes', 'fragment', 'fragment_texts', 'check']
 
-# %% ../nbs/03_minutes.ipynb #454dcd45
+# %% ../nbs/03_minutes.ipynb #bbcda1ec
 import re
 import statistics
 import unicodedata
@@ -25,7 +25,7 @@ from .core.ooxml_styles import Dress, Marks, Sheet
 from .core.ooxml_write import ListNumbers, Look, Writer, is_own, own_look
 from .core.records import Paragraph, atomic_write, read_bytes
 
-# %% ../nbs/03_minutes.ipynb #0b38c2e0
+# %% ../nbs/03_minutes.ipynb #993494d6
 def _text_xml(text: str) -> str:
     """A run's content: text, tabs and line breaks; blanks at an edge need xml:space or Word drops them."""
     out = []
@@ -33,7 +33,7 @@ def _text_xml(text: str) -> str:
         if piece in ("\t", "\n"):
             out.append("<w:tab/>" if piece == "\t" else "<w:br/>")
         elif piece:
-            edge = piece[0] in " \u00a0" or piece[-1] in " \u00a0"
+            edge = piece[0] == " " or piece[-1] == " "
             out.append(f'<w:t{" xml:space=" + chr(34) + "preserve" + chr(34) if edge else ""}>{escape(piece)}</w:t>')
     return "".join(out)
 
@@ -59,7 +59,7 @@ def paragraph_xml(
         return f"<w:tr>{''.join(f'<w:tc>{c}</w:tc>' for c in cells)}</w:tr>"
     return f"<w:p>{_style_xml(style or STYLE_OF_KIND[kind])}<w:r>{_text_xml(text)}</w:r></w:p>"
 
-# %% ../nbs/03_minutes.ipynb #ea67b60b
+# %% ../nbs/03_minutes.ipynb #fcf20dda
 _ROLE = r"(?:president[ea]|vicepresident[ea]|secretari[oa]|concejal(?:es|as)?|alcalde(?:sa)?|person[ea]r[oa]|relator[a]?)"
 CUES = {
     "vote": re.compile(
@@ -82,6 +82,7 @@ _PRESENCE = re.compile(r"\b(?:presentes?|ausentes?|con\s+excusa|excusad[oa]s?|no
 _ORDINAL = re.compile(r"^(?:\d{1,2}\s*[.)\-–°º]|[IVX]{1,5}\s*[.)\-–]|(?:primer|segund|tercer|cuart|quint|sext|s[eé]ptim|octav|noven|d[eé]cim)[oa]?\s*[.:)])", re.I)
 _DASH = re.compile(r"^\s*[-–—•●▪■◦*➢✓❖]\s*\S")
 _HEADING_STYLE = re.compile(r"t[ií]tulo|heading|\btitle\b|encabezado\s*\d", re.I)
+_TITLE_WORD = re.compile(r"\b(?:acta|orden|lectura|intervenci[oó]n|proposici[oó]n(?:es)?|himno|informe|aprobaci[oó]n|debate|proyecto|comisi[oó]n|varios)\b", re.I)
 _SIGN_ROLE = re.compile(rf"^(?:el\s+|la\s+|h\.?\s*c\.?\s+)?{_ROLE}\b", re.I)
 
 
@@ -90,7 +91,7 @@ def _name_like(text: str) -> bool:
     words = [x for x in re.findall(r"[^\W\d_]+", text) if x.lower() not in ("de", "del", "la", "los", "las", "y")]
     return 2 <= len(words) <= 7 and all(x[0].isupper() for x in words) and not re.search(r"[:;?]|\.\s", text)
 
-# %% ../nbs/03_minutes.ipynb #048ee948
+# %% ../nbs/03_minutes.ipynb #8696eed5
 @dataclass
 class _Walk:
     """What the paragraphs so far have opened: the agenda, the roll call, the closing."""
@@ -122,6 +123,8 @@ class _Walk:
         marked = line.numbering is not None or bool(_ORDINAL.match(text))
         if late and self._signature(text, words):
             return "signature"
+        if self.roll and words <= 8 and not marked and _name_like(text) and not _TITLE_WORD.search(text):
+            return "rollcall"
         if _is_heading(line, text, words):
             return "agenda" if self.agenda and marked and not _AGENDA_CUE.search(text) and not line.all("b") else "heading"
         if self.agenda and marked and words <= 60:
@@ -153,7 +156,7 @@ def _is_heading(line: Line, text: str, words: int) -> bool:
     centred = line.align == "center"
     return (capitals and (bold or centred or words >= 2) and not _PRESENCE.search(text)) or (bold and words <= 18 and not text.endswith("."))
 
-# %% ../nbs/03_minutes.ipynb #d40ead15
+# %% ../nbs/03_minutes.ipynb #b3dc9e90
 def style_for(line: Line, kind: str) -> str:
     """The canonical style of a paragraph of that kind."""
     base = STYLE_OF_KIND[kind]
@@ -204,7 +207,7 @@ def learn_gaps(styled: Sequence[tuple[str, Line | Row]]) -> dict[tuple[str, str]
             usual.setdefault((above, below), usual.get(("", below) if stands_apart else (above, ""), 0))
     return usual
 
-# %% ../nbs/03_minutes.ipynb #a3e525c3
+# %% ../nbs/03_minutes.ipynb #680e1be4
 def complete_book(book: dict[str, Look], needed: Iterable[str]) -> dict[str, Look]:
     """`book` with a look for every needed style: the same base without marker, then body text."""
     body = book.get("Cuerpo") or (max(book.items(), key=lambda b: b[0])[1] if book else Look())
@@ -220,7 +223,7 @@ def complete_book(book: dict[str, Look], needed: Iterable[str]) -> dict[str, Loo
                               b=near.b if near else base in ("Titulo", "Subtitulo"))
     return full
 
-# %% ../nbs/03_minutes.ipynb #cd5657c9
+# %% ../nbs/03_minutes.ipynb #59dbd48a
 def _marks_xml(marks: Marks, look: Look) -> str:
     """A run's w:rPr: only what differs from the paragraph's style."""
     out = [f'<w:{name}/>' if has else f'<w:{name} w:val="0"/>'
@@ -265,7 +268,7 @@ def line_xml(line: Line, style: str, look: Look, numbering: int | None = None) -
         runs.append(f"<w:r>{_marks_xml(marks, look)}{content}</w:r>")
     return f"<w:p>{_style_xml(style, numbering)}{''.join(runs)}</w:p>"
 
-# %% ../nbs/03_minutes.ipynb #3991c7e9
+# %% ../nbs/03_minutes.ipynb #5f4e0163
 def row_xml(row: Row, look: Look) -> str:
     """A table's row as canonical XML."""
     cells = []
@@ -276,7 +279,7 @@ def row_xml(row: Row, look: Look) -> str:
         cells.append(f"<w:tc>{f'<w:tcPr>{span}{merge}</w:tcPr>' if span or merge else ''}{inner}</w:tc>")
     return f"<w:tr>{'<w:trPr><w:tblHeader/></w:trPr>' if row.first else ''}{''.join(cells)}</w:tr>"
 
-# %% ../nbs/03_minutes.ipynb #82bbb53f
+# %% ../nbs/03_minutes.ipynb #9bf8d32d
 @dataclass
 class Minutes:
     """An acta read. `styles`: how its tenant draws each canonical style; `warnings`: what was left out, and how often."""
@@ -324,7 +327,7 @@ def _looks(story: Story, blocks: list[tuple[str, str, Line | Row]]) -> dict[str,
     book = learn_looks(lines)
     return book | {name: own_look(style) for name, style in story.sheet.styles.items() if is_own(style)}
 
-# %% ../nbs/03_minutes.ipynb #16df6816
+# %% ../nbs/03_minutes.ipynb #c529b09f
 def read_minutes(path: Path | str, limits: Limits = LIMITS) -> Minutes:
     """Read an acta (.docx): its paragraphs in the order of the body, one per table row, the empty ones skipped.
 
@@ -377,7 +380,7 @@ def _elsewhere(package: Package, story: Story) -> dict[str, list[str]]:
             found["alt text"] += [node.get(k) for k in ("descr", "title") if node.get(k)]
     return {where: sorted(set(texts)) for where, texts in found.items() if texts}
 
-# %% ../nbs/03_minutes.ipynb #a579b2be
+# %% ../nbs/03_minutes.ipynb #c404da76
 def write_minutes(paragraphs: Sequence[Paragraph], template: Path | str, out: Path | str) -> Path:
     """Write canonical paragraphs as a .docx with the template's page, header, footer, styles, numbering.
 
@@ -399,7 +402,7 @@ def write_minutes(paragraphs: Sequence[Paragraph], template: Path | str, out: Pa
     gaps = learn_gaps([("Tabla" if isinstance(block, Row) else style, block) for _, style, block in read])
     return atomic_write(out, Writer(package, story.sheet, story, book, story.tables, gaps).write(blocks))
 
-# %% ../nbs/03_minutes.ipynb #f1d7abb2
+# %% ../nbs/03_minutes.ipynb #5df09707
 def fragment(paragraphs: Sequence[Paragraph]) -> str:
     """The canonical XML of consecutive paragraphs; `<nada/>` for none."""
     return "".join(p.xml for p in paragraphs) or NOTHING
@@ -417,7 +420,7 @@ def fragment_texts(xml: str) -> list[tuple[str, str, str]]:
         out.append((text_of(block), kind, serialize(block)))
     return out
 
-# %% ../nbs/03_minutes.ipynb #980a1afd
+# %% ../nbs/03_minutes.ipynb #438808f1
 GRAMMAR = r'''
 root ::= "<nada/>" | blocks
 blocks ::= block more
@@ -428,7 +431,7 @@ cell ::= "<w:tc><w:p" cellend
 cellend ::= "/></w:tc>" | ">" runs "</w:p></w:tc>"
 cells ::= "" | cell cells
 style ::= "" | "<w:pPr><w:pStyle w:val=\"" name "\"/></w:pPr>"
-name ::= "Titulo" num | "Subtitulo" num | "Orden" num | "Asistencia" num | "Formula" | "Palabra" marker | "Votacion" marker | "Cuerpo" marker | "Centrado" | "Lista" listnum | "Guion" | "Firma"
+name ::= "Titulo" num | "Subtitulo" num | "Orden" num | "Asistencia" num | "Formula" | "Palabra" marker | "Votacion" marker | "Cuerpo" marker | "Centrado" | "Lista" listnum | "Guion" | "Firma" | "Nota"
 num ::= "" | "Num"
 marker ::= "" | "Num" | "Vin"
 listnum ::= "" | "2" | "Num" | "Num2"
@@ -442,10 +445,10 @@ pieces ::= "" | piece pieces
 text ::= "" | char text | " " char text
 first ::= char | " "
 spaced ::= "" | char spaced | " " spaced
-char ::= [^<>& \x00-\x20\x7f-\xa0\u0300-\u036f\u2028\u2029\ud800-\udfff\ufff9-\uffff] | "&amp;" | "&lt;" | "&gt;"
+char ::= [^<>& \x00-\x20\x7f-\x9f\u0300-\u036f\u2028\u2029\ud800-\udfff\ufff9-\uffff] | "&amp;" | "&lt;" | "&gt;"
 '''
 
-# %% ../nbs/03_minutes.ipynb #8c30a8c7
+# %% ../nbs/03_minutes.ipynb #27a652ab
 def check(
     xml_or_path: str | Path,  # a canonical fragment, or the path of a .docx (or of a fragment's file)
     template: Path | str | None = None,  # audit findings that this file has too are not held against the other

@@ -455,7 +455,7 @@ def _text_width(package: Package) -> int:
     section = _section(package.xml(package.main))
     size, margin = section.find(w("pgSz")), section.find(w("pgMar"))
     try:
-        return max(2000, int(size.get(w("w"))) - int(margin.get(w("left"))) - int(margin.get(w("right"))))  # type: ignore[union-attr,arg-type]
+        return max(2000, int(size.get(w("w"))) - int(margin.get(w("left"))) - int(margin.get(w("right"))))
     except (AttributeError, TypeError, ValueError):
         return 9000
 
@@ -512,9 +512,9 @@ def _dress_xml(look: Look) -> str:
 def own_look(style: etree._Element) -> Look:
     """The look of a style that this writer made, read back."""
     rpr = style.find(w("rPr"))
-    marks = {name: rpr is not None and is_on(rpr.find(w(name))) for name in ("b", "i")}
-    return Look(based_on=value_of(style, "basedOn"), u=value_of(rpr, "u") == "single", num_id=value_of(style, "pPr", "numPr", "numId"),
-                **marks)
+    bold, italic = (rpr is not None and is_on(rpr.find(w(name))) for name in ("b", "i"))
+    return Look(based_on=value_of(style, "basedOn"), b=bold, i=italic, u=value_of(rpr, "u") == "single",
+                num_id=value_of(style, "pPr", "numPr", "numId"))
 
 
 def _string(node: etree._Element) -> str:
