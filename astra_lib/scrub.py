@@ -8,8 +8,9 @@ __all__ = ['PersonFilth', 'DatumFilth', 'StructuredDetector', 'PartyDetector', '
            'replaced', 'Scrubber', 'unmask', 'masked_transcript', 'Document', 'mask_mined', 'mask_pairs',
            'mask_session']
 
-# %% ../nbs/05_scrub.ipynb #fcd3b652
+# %% ../nbs/05_scrub.ipynb #f66dcf6c
 import re
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,7 +30,7 @@ from .core.pii_xml import FRAGMENT, replace_in_xml, xml_text
 from .core.records import Block, Pair, Paragraph, Transcript, Utterance, Word
 from .text import read_number
 
-# %% ../nbs/05_scrub.ipynb #3b8d72f8
+# %% ../nbs/05_scrub.ipynb #a271dd94
 class PersonFilth(scrubadub.filth.Filth):
     """Somebody's name; `mention` says which layer found it and what it knows."""
     type = "PERSONA"
@@ -46,7 +47,7 @@ class DatumFilth(scrubadub.filth.Filth):
         super().__init__(**kwargs)
         self.type, self.value = kind, value
 
-# %% ../nbs/05_scrub.ipynb #afe10e7a
+# %% ../nbs/05_scrub.ipynb #3f574a6e
 class StructuredDetector(scrubadub.detectors.Detector):
     """Cédula, NIT, phones, e-mail, addresses, plates, accounts, IPs, cards, birth dates; written or spoken."""
     name = "astra_structured"
@@ -56,7 +57,7 @@ class StructuredDetector(scrubadub.detectors.Detector):
             yield DatumFilth(found.type, found.value, beg=found.start, end=found.end, text=text[found.start:found.end],
                              detector_name=self.name, document_name=document_name)
 
-# %% ../nbs/05_scrub.ipynb #561d963d
+# %% ../nbs/05_scrub.ipynb #5d673031
 _PARTY_HEADS = re.compile(r"^(?:partido|movimiento|coalici[oó]n|alianza|grupo)\s+(?:pol[ií]tico\s+)?", re.IGNORECASE)
 
 
@@ -94,7 +95,7 @@ class LookalikeDetector(scrubadub.detectors.RegexDetector):
         for match in LOOKALIKE.finditer(text):
             yield DatumFilth("LITERAL", match[0], match=match, detector_name=self.name, document_name=document_name)
 
-# %% ../nbs/05_scrub.ipynb #b288a8f1
+# %% ../nbs/05_scrub.ipynb #90c78c04
 class PeopleDetector(scrubadub.detectors.Detector):
     """Names by roster, role words, name lists, a CRF at a low threshold, and propagation through all texts given at once."""
     name = "astra_people"
@@ -136,7 +137,7 @@ class PeopleDetector(scrubadub.detectors.Detector):
         whole, sounds = name_words(names), {phonetic(w) for w in single if len(w) >= 5}
         return [[*known_names(k, whole), *find_again(t, single, sounds, k)] for t, k in zip(texts, tokens)]
 
-# %% ../nbs/05_scrub.ipynb #b896ce2e
+# %% ../nbs/05_scrub.ipynb #f35850be
 def flatten(filths: Iterable[Any]) -> list[Any]:
     """scrubadub merges what overlaps; the parts are more useful to us."""
     return [part for f in filths for part in getattr(f, "filths", [f])]
@@ -172,7 +173,7 @@ def _one(group: list[Mention]) -> Mention:
     return Mention(min(m.start for m in group), max(m.end for m in group), "+".join(sorted({m.layer for m in group})),
                    roles[0] if roles else "", same or frozenset().union(*who), max(m.score for m in group))
 
-# %% ../nbs/05_scrub.ipynb #138e2ecb
+# %% ../nbs/05_scrub.ipynb #c8ba56cd
 @dataclass
 class Known:
     """Somebody of this document: folded name words, placeholder family, and the fullest spelling seen."""
@@ -224,7 +225,7 @@ def roster_kind(role: str) -> str:
     """Placeholder family of a roster role: the table and the floor are councillors, the rest are officials."""
     return "CONCEJAL" if re.match(r"(?:concej|edil|president|vicepresident|primer|segund|c?abildante)", fold(role)) or not role else "FUNCIONARIO"
 
-# %% ../nbs/05_scrub.ipynb #7a5d11f3
+# %% ../nbs/05_scrub.ipynb #4b913c38
 class Settle(scrubadub.post_processors.PostProcessor):
     """Overlaps settled, persons recognised, placeholders assigned."""
     name = "astra_settle"
@@ -273,7 +274,7 @@ def _spelled(name: str) -> str:
     return name if not (name.isupper() or name.islower()) else " ".join(
         w.lower() if fold(w) in PARTICLES else w.capitalize() for w in name.split())
 
-# %% ../nbs/05_scrub.ipynb #5f839ff7
+# %% ../nbs/05_scrub.ipynb #806f0ef0
 @dataclass(frozen=True)
 class Entity:
     """`[start, end)` of the input and what stands there now; type LITERAL marks an escaped look-alike."""
@@ -311,14 +312,14 @@ def replaced(text: str, entities: Sequence[Entity]) -> str:
         last = e.end
     return "".join([*out, text[last:]])
 
-# %% ../nbs/05_scrub.ipynb #b6885f73
+# %% ../nbs/05_scrub.ipynb #142a05a7
 class Scrubber:
     """Masks the texts of one tenant. `roster`: rows {key, name, role, party}; `map`: kept in memory when none is given;
     `places`: names of the tenant's own places and institutions that look like people's and must stay."""
 
     def __init__(self, tenant: str, roster: Iterable[dict[str, Any]], map: PlaceholderMap | None = None, threshold: float = 0.1,
                  model: NameModel | None = None, places: Iterable[str] = ()) -> None:
-        self.tenant, self.rows = tenant, list(roster)
+        self.tenant, self.rows, self._turn = tenant, list(roster), threading.Lock()
         self.roster = Roster.of(self.rows)
         if map is not None and map.tenant != tenant:
             raise InputError(f"a map of tenant {map.tenant!r} for tenant {tenant!r}")
@@ -336,6 +337,10 @@ class Scrubber:
 
     def entities(self, texts: Sequence[str]) -> list[list[Entity]]:
         """What is found in each of the texts of one document."""
+        with self._turn:
+            return self._entities(texts)
+
+    def _entities(self, texts: Sequence[str]) -> list[list[Entity]]:
         documents = {f"{i:06d}": text for i, text in enumerate(dict.fromkeys(texts)) if text.strip()}
         self.settle.texts, self.people.known = documents, list(self.map.people().values())
         found: dict[str, list[Entity]] = {}
@@ -370,14 +375,14 @@ def _masked_xml(source, entities: Sequence[Entity]) -> Masked:
                      text=source.xml[source.spans[e.start][0]:source.spans[e.end - 1][1]]) for e in entities]
     return Masked(made, sorted(moved, key=lambda e: e.start), None if plain else source.xml)
 
-# %% ../nbs/05_scrub.ipynb #a0b80a07
+# %% ../nbs/05_scrub.ipynb #7a1a14f4
 def unmask(text: "str | Masked", map: PlaceholderMap, xml: bool | None = None) -> str:
     """Real values for placeholders. `xml`: escape them; by default, when the text is a fragment."""
     if isinstance(text, Masked):
         return text.restore()
     return map.unmask(text, bool(FRAGMENT.search(text)) if xml is None else xml)
 
-# %% ../nbs/05_scrub.ipynb #67f317c0
+# %% ../nbs/05_scrub.ipynb #bec66568
 def masked_transcript(transcript: Transcript, entities: Sequence[Entity], label) -> Transcript:
     """`entities` are offsets into the words joined by blanks."""
     words: list[Word] = []
@@ -406,7 +411,7 @@ def masked_transcript(transcript: Transcript, entities: Sequence[Entity], label)
     utterances = [Utterance(u.start, u.end, label(u.speaker), (moved[u.words[0]], moved[u.words[1]])) for u in transcript.utterances]
     return replace(transcript, words=words, utterances=[u for u in utterances if u.words[1] > u.words[0]])
 
-# %% ../nbs/05_scrub.ipynb #5a295be1
+# %% ../nbs/05_scrub.ipynb #94c848f9
 class Document:
     """All texts of one session, masked together."""
 
@@ -437,7 +442,7 @@ def _of_pairs(pairs: Sequence[Pair], blocks: Sequence[Block]) -> Iterator[str]:
     for block in blocks:
         yield from (block.text, block.speaker or "")
 
-# %% ../nbs/05_scrub.ipynb #dce7641c
+# %% ../nbs/05_scrub.ipynb #b9e10926
 def mask_mined(self: Scrubber, pairs: Sequence[Pair], unwritten: Sequence[Block] = ()) -> tuple[list[Pair], list[Block], Counter]:
     """A session's pairs and its unwritten speech, masked together; the counter says what was found."""
     document = Document(self, _of_pairs(pairs, unwritten), (p.xml for p in pairs))

@@ -6,6 +6,7 @@ what stands beside it. It was trained on sentences composed by `pii_train` and o
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -128,7 +129,9 @@ def _doubtful(words: Sequence[Token], case: str, score: float) -> bool:
     """Where capitals carry meaning, a word without one, or a common word that opens a sentence, needs a surer tagger."""
     if len(words) == 1 and words[0].key in DISCOURSE and (case != "mixed" or words[0].first or not words[0].cap):
         return True
-    if len(words) > 1 and words[0].key not in GIVEN and (words[0].key in INSTITUTION_HEADS or (words[0].key in SAINTS and score < 0.97)):
+    if words[0].key not in GIVEN and words[0].key in INSTITUTION_HEADS and (len(words) > 1 or score < 0.9):
+        return True
+    if len(words) > 1 and words[0].key in SAINTS and score < 0.97:
         return True
     if len(words) == 1 and words[0].key in PLACES and words[0].key not in GIVEN and words[0].key not in FOREIGN_GIVEN and score < 0.8:
         return True
@@ -148,6 +151,7 @@ class NameModel:
         path = Path(path)
         if not path.is_file():
             raise MissingError("the name model is missing", where=path.name, remedy="Train it: python -m astra_lib.core.pii_train")
+        self._turn = threading.Lock()  # the tagger holds one sequence at a time
         self.tagger: Any = pycrfsuite.Tagger()
         self.tagger.open(str(path))
 
@@ -165,6 +169,10 @@ class NameModel:
 
     def mentions(self, text: str, tokens: Sequence[Token], threshold: float) -> list[Mention]:
         """Runs of tokens above the threshold; particles join only between names; `score` is the surest token's."""
+        with self._turn:
+            return self._mentions(text, tokens, threshold)
+
+    def _mentions(self, text: str, tokens: Sequence[Token], threshold: float) -> list[Mention]:
         case = letter_case(tokens)
         likely = [p * _trust(t, case) for p, t in zip(self.probabilities(text, tokens), tokens, strict=True)]
         further = threshold / 4  # once a name has begun, less is needed to go on

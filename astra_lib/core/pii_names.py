@@ -250,7 +250,7 @@ ROLES = {
         "procuradora fiscal defensor defensora ministro ministra viceministro exministro ingeniero ingeniera arquitecto arquitecta "
         "doctor doctora dr dra abogado abogada economista coordinador coordinadora jefe jefa asesor asesora funcionario "
         "funcionaria coronel capitan mayor teniente general intendente comandante sargento patrullero patrullera subintendente "
-        "comisario comisaria inspector inspectora rector rectora tesorero tesorera auditor auditora profesional contratista supervisor "
+        "comisario comisaria inspector inspectora rector rectora tesorero tesorera auditor auditora magister embajador embajadora canciller asambleista asambleistas profesional contratista supervisor "
         "supervisora juez jueza magistrado magistrada notario notaria senador senadora representante diputado diputada "
         "delegado delegada presidente presidenta vicepresidente vicepresidenta expresidente enfermera enfermero contador "
         "contadora psicologo psicologa trabajadora veterinario veterinaria".split(), "FUNCIONARIO"),

@@ -53,7 +53,7 @@ _TRIGGERS = {
               r"del?\s+banco\s+\w+(?:\s+\w+)?)|\bnequi|\bdaviplata|\bcta\b\.?",
     "TARJETA": r"\btarjeta\s+(?:de\s+)?(?:cr[eé]dito|d[eé]bito)",
 }
-_SIZES = {"CEDULA": (5, 11), "NIT": (8, 11), "TELEFONO": (7, 12), "CUENTA": (6, 20), "TARJETA": (13, 19)}
+_SIZES = {"CEDULA": (6, 11), "NIT": (8, 11), "TELEFONO": (7, 12), "CUENTA": (6, 20), "TARJETA": (13, 19)}
 _TRIGGERED = {
     kind: re.compile(rf"(?:{trigger}){_GLUE}(?<![\d$])({_FIGURE}|{_SPOKEN})", _I) for kind, trigger in _TRIGGERS.items()
 }
