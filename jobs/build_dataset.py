@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from astra_lib.core.errors import InputError
-from astra_lib.core.records import Example, read_json, read_jsonl, sha256_file
+from astra_lib.core.records import Example, read_json, read_jsonl, sha256_file, write_jsonl
 from astra_lib.core.settings import Settings
 
 from . import runner
@@ -50,7 +51,8 @@ def build_dataset(mined: Mined, tenant: str, roster: Path | str, out: Path | str
     people = read_json(roster)
     keep = scrub.PlaceholderMap.open(tenant, settings)
     scrubber = scrub.Scrubber(tenant, people, keep)
-    masked, unwritten, found = [], {}, Counter()
+    masked, unwritten = [], {}
+    found: Counter[str] = Counter()
     for session_id in (progress or _bar)(mined.sessions):
         pairs = [p for p in mined.pairs_of(session_id)]
         quiet = mined.unwritten_of(session_id)
@@ -64,6 +66,9 @@ def build_dataset(mined: Mined, tenant: str, roster: Path | str, out: Path | str
                            settings.dataset.validation_share, settings.dataset.split_seed)
     fitting, tokens = formatter.fit(built.examples, tokenizer, settings.model.max_length)
     built.dropped["longer than max_length"] = len(built.examples) - len(fitting)
+    suspects = suspicious(fitting, keep, people, settings)
+    built.dropped["second scan found a trace"] = len(suspects)
+    fitting = [r for r in fitting if r.id not in suspects]
     train, thinned = formatter.thin_boilerplate([r for r in fitting if side[r.session_id] == "train"])
     built.dropped["boilerplate beyond two copies"] = thinned
     val = [r for r in fitting if side[r.session_id] == "val"]
@@ -83,6 +88,15 @@ def build_dataset(mined: Mined, tenant: str, roster: Path | str, out: Path | str
     scrub.leak_gate(list(files.values()), keep, people, min_anonymity=settings.privacy.min_anonymity)
     load_test(files)
     return Dataset(files, card, {"train": train, "val": val})
+
+
+def suspicious(rows: list[Example], keep: Any, people: Any, settings: Settings) -> set[str]:
+    """Ids of rows in which the independent scan still sees a trace: they stay here. What is left must pass the gate."""
+    from astra_lib import scrub
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_jsonl(Path(folder) / "rows.jsonl", rows)
+        return {rows[leak.line - 1].id for leak in scrub.leak_scan([path], keep, people, min_anonymity=settings.privacy.min_anonymity)}
 
 
 def _lineage(mined: Mined, session_id: str) -> dict[str, Any]:

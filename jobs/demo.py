@@ -224,7 +224,8 @@ class Traffic:
         self.by_generation: Counter = Counter()
         self.errors: list[str] = []
         self.seconds: list[float] = []
-        self._stop, self._lock, self._threads = threading.Event(), threading.Lock(), []
+        self._stop, self._lock = threading.Event(), threading.Lock()
+        self._threads: list[threading.Thread] = []
 
     @property
     def done(self) -> int:
