@@ -6,7 +6,7 @@
 __all__ = ['CUES', 'GRAMMAR', 'paragraph_xml', 'style_for', 'learn_looks', 'learn_gaps', 'complete_book', 'line_xml', 'row_xml',
            'Minutes', 'read_minutes', 'write_minutes', 'fragment', 'fragment_texts', 'check']
 
-# %% ../nbs/03_minutes.ipynb #bbcda1ec
+# %% ../nbs/03_minutes.ipynb #9f732cb5
 import re
 import statistics
 import unicodedata
@@ -25,7 +25,7 @@ from .core.ooxml_styles import Dress, Marks, Sheet
 from .core.ooxml_write import ListNumbers, Look, Writer, is_own, own_look
 from .core.records import Paragraph, atomic_write, read_bytes
 
-# %% ../nbs/03_minutes.ipynb #993494d6
+# %% ../nbs/03_minutes.ipynb #164a1d0f
 def _text_xml(text: str) -> str:
     """A run's content: text, tabs and line breaks; blanks at an edge need xml:space or Word drops them."""
     out = []
@@ -59,30 +59,39 @@ def paragraph_xml(
         return f"<w:tr>{''.join(f'<w:tc>{c}</w:tc>' for c in cells)}</w:tr>"
     return f"<w:p>{_style_xml(style or STYLE_OF_KIND[kind])}<w:r>{_text_xml(text)}</w:r></w:p>"
 
-# %% ../nbs/03_minutes.ipynb #fcf20dda
+# %% ../nbs/03_minutes.ipynb #afc60007
 _ROLE = r"(?:president[ea]|vicepresident[ea]|secretari[oa]|concejal(?:es|as)?|alcalde(?:sa)?|person[ea]r[oa]|relator[a]?)"
 CUES = {
     "vote": re.compile(
         r"\b(?:aprob(?:ad[oa]s?|ó|aron)|neg(?:ad[oa]s?)|rechazad[oa]s?|archivad[oa]s?)\b.{0,40}\b(?:por|con|unanimidad|mayoría|votos?)\b"
         r"|\b(?:fue|fueron|es|son|queda|quedó|quedan|resulta|resultó|siendo)\s+(?:\w+\s+)?(?:aprobad|negad|rechazad|archivad)[oa]s?\b"
-        r"|\bse\s+(?:aprueba|aprobó|aprobaron|niega|negó|rechaza|rechazó)\b|\bvot(?:os?|aron|ación)\s+(?:a\s+favor|en\s+contra|nominal|positiv|negativ|afirmativ)"
+        r"|\bse\s+(?:aprueba|aprobó|aprobaron|niega|negó|rechaza|rechazó)\b|\bvotos\s+(?:a\s+favor|en\s+contra|positiv|negativ|afirmativ)|\bvotación\s+nominal\b|\b\d+\s+a\s+favor\b|\bse\s+votó\b|\bvotaron\b"
+        r"|\b(?:impart(?:e|ió|ieron)|obtuvo|recibió|otorg(?:ó|aron))\s+(?:su\s+|la\s+)?aprobación\b|\bacogieron\b"
         r"|\bpor\s+unanimidad\b|\b\d+\s+votos\b|\bsomet(?:e|ió|ida?o?)\b.{0,40}\b(?:votación|consideración|aprobación)\b", re.I),
     "handover": re.compile(
         r"\b(?:intervino|interviene|intervinieron)\b|\b(?:tom[aó]|tiene|tuvo|pid(?:e|ió)|solicit[aó]|retom[aó]|ced(?:e|ió)|conced(?:e|ió)|otorg[aó]|d(?:a|io)|hac(?:e|er)\s+uso\s+de)\s+"
-        r"(?:nuevamente\s+)?(?:el\s+uso\s+de\s+)?la\s+palabra\b|\bhizo\s+uso\s+de\s+la\s+palabra\b|^(?:finaliza(?:da|ndo)?|terminada|concluida)\s+(?:la|su|esta)\s+intervención", re.I),
+        r"(?:nuevamente\s+)?(?:el\s+uso\s+de\s+)?la\s+palabra\b|\bhizo\s+uso\s+de\s+la\s+palabra\b|^(?:finaliza(?:da|ndo)?|terminada|concluida)\s+(?:la|su|esta)\s+intervención|^intervención\s+de(?:l|\s+l[ao])\b", re.I),
     "formula": re.compile(
         r"^(?:siendo|a)\s+las\b|\bsiendo\s+las\b.{0,60}\b(?:horas?|a\.?\s?m|p\.?\s?m|se\b)|\b(?:declar[aó]|d(?:a|io)|dar)\s+(?:por\s+)?(?:abierta|instalada|inici(?:o|ada)|terminada|clausurada|levantada)\b"
         r"|\b(?:se\s+)?(?:levant[aó]|clausur[aó])\s+(?:la\s+|esta\s+)?(?:presente\s+)?sesión\b|^no\s+habiendo\s+(?:más|otr)|\b(?:para|en)\s+constancia\b"
         r"|\bagotado\s+el\s+orden\s+del\s+día\b|\bqu[oó]rum\s+(?:deliberatorio|decisorio|suficiente|reglamentario)\b|\b(?:se\s+)?(?:cita|convoca)\s+(?:para|a\s+sesi[oó]n)\b"
+        r"|\breceso\b|\b(?:reanud|suspend)(?:a|ó|i[óo])\w*\s+la\s+(?:sesión|plenaria)\b|\breanudada\b|\bse\s+(?:reunió|instaló)\s+(?:el\s+concejo|la\s+(?:corporación|sesión|plenaria))\b|\breunida\s+la\s+corporación\b"
+        r"|\b(?:abrió|dio\s+apertura|inició|instaló)\b.{0,40}\bsesión\b|\b(?:sesión|plenaria)\s+(?:finalizó|terminó|concluyó)\b|\bqu[oó]rum\b|\bevacuad[oa]s?\s+(?:todos\s+)?(?:los\s+puntos|el\s+orden)\b"
         r"|\ben\s+(?:la\s+ciudad|el\s+municipio|el\s+recinto)\b.{0,120}\b(?:se\s+reuni|siendo\s+las|a\s+los)\b", re.I),
 }
-_AGENDA_CUE = re.compile(r"\borden\s+del\s+d[ií]a\b", re.I)
-_ROLL_CUE = re.compile(r"\bllamad[oa]\s+a\s+lista\b|\bverificaci[oó]n\s+del\s+qu[oó]rum\b|\bcontestaron\b|\basist(?:entes|encia|ieron)\b", re.I)
-_PRESENCE = re.compile(r"\b(?:presentes?|ausentes?|con\s+excusa|excusad[oa]s?|no\s+asisti[oó])\b", re.I)
+_AGENDA_CUE = re.compile(r"\borden\s+del\s+d[ií]a\b|\btemario\b|\bpuntos\b(?=.*:\s*$)", re.I)
+_FIRST_ITEM = re.compile(r"\bllamado\s+a\s+lista\b|\bverificaci[oó]n\s+del\s+qu[oó]rum\b", re.I)
+_ROLL_CUE = re.compile(r"\bllamad[oa]\s+a\s+lista\b|\bverificaci[oó]n\s+del\s+qu[oó]rum\b|\b(?:contest|respond)(?:aron|ieron)\b|\basist(?:entes|encia|ieron)\b|\b(?:presencia|presentes)\b", re.I)
+_PRESENCE = re.compile(r"\b(?:presentes?|ausentes?|con\s+excusa|excusa(?:d[oa]s?)?|(?:no\s+)?asist(?:e|i[oó]))\b", re.I)
+_MEMBER = re.compile(r"^\W*(?:(?:h\.?\s*c\.?|honorables?|concejal[a]?|doctora?|señora?)(?!\w)\W*)+", re.I)
+_TITLE = (r"\b(?:honorables?|h\.\s*c\.|concejal[a]?|doctora?|señora?|ingenier[oa]|arquitect[oa]|licenciad[oa]|abogad[oa]|economista|capit[aá]n|comandante"
+          r"|coronel|padre|profesora?|gerente|directora?|secretari[oa]\s+de)\b")
+_SPEAKS = re.compile(rf"(?:\b(?:habl[óo]|intervin\w+|particip[óo]|compareci[óo]|pronunci[óo]|dirigi[óo]|escuch[óo]|atendi[óo]|turno|palabra|present[óo]\s+el\s+tema|intervenci[óo]n)\b.*{_TITLE}"
+                     rf"|{_TITLE}.*\b(?:expres[óo]|expuso|manifest[óo]|inform[óo]|se\s+refiri[óo]|dijo|señal[óo])\b.{{0,40}}:$)", re.I)
 _ORDINAL = re.compile(r"^(?:\d{1,2}\s*[.)\-–°º]|[IVX]{1,5}\s*[.)\-–]|(?:primer|segund|tercer|cuart|quint|sext|s[eé]ptim|octav|noven|d[eé]cim)[oa]?\s*[.:)])", re.I)
 _DASH = re.compile(r"^\s*[-–—•●▪■◦*➢✓❖]\s*\S")
 _HEADING_STYLE = re.compile(r"t[ií]tulo|heading|\btitle\b|encabezado\s*\d", re.I)
-_TITLE_WORD = re.compile(r"\b(?:acta|orden|lectura|intervenci[oó]n|proposici[oó]n(?:es)?|himno|informe|aprobaci[oó]n|debate|proyecto|comisi[oó]n|varios)\b", re.I)
+_TITLE_WORD = re.compile(r"\b(?:acta|orden|lectura|intervenci[oó]n|proposici[oó]n(?:es)?|himno|informe|aprobaci[oó]n|debate|proyecto|comisi[oó]n|varios|moci[oó]n(?:es)?)\b", re.I)
 _SIGN_ROLE = re.compile(rf"^(?:el\s+|la\s+|h\.?\s*c\.?\s+)?{_ROLE}\b", re.I)
 
 
@@ -91,7 +100,7 @@ def _name_like(text: str) -> bool:
     words = [x for x in re.findall(r"[^\W\d_]+", text) if x.lower() not in ("de", "del", "la", "los", "las", "y")]
     return 2 <= len(words) <= 7 and all(x[0].isupper() for x in words) and not re.search(r"[:;?]|\.\s", text)
 
-# %% ../nbs/03_minutes.ipynb #8696eed5
+# %% ../nbs/03_minutes.ipynb #16a23ad3
 @dataclass
 class _Walk:
     """What the paragraphs so far have opened: the agenda, the roll call, the closing."""
@@ -123,25 +132,39 @@ class _Walk:
         marked = line.numbering is not None or bool(_ORDINAL.match(text))
         if late and self._signature(text, words):
             return "signature"
+        if self.roll and words <= 16 and self._member(text):
+            return "rollcall"
+        if not self.agenda and marked and words <= 12 and self.seen < self.total * 0.3 and _FIRST_ITEM.search(text) and not line.all("b"):
+            self.agenda = True
         if self.roll and words <= 8 and not marked and _name_like(text) and not _TITLE_WORD.search(text):
             return "rollcall"
         if _is_heading(line, text, words):
             return "agenda" if self.agenda and marked and not _AGENDA_CUE.search(text) and not line.all("b") else "heading"
         if self.agenda and marked and words <= 60:
             return "agenda"
+        if text.endswith(":") and (_AGENDA_CUE.search(text) or _ROLL_CUE.search(text)) and line.numbering is None:
+            return "formula"
         if words <= 14 and (_PRESENCE.search(text) and not text.endswith(".") or self.roll and _name_like(text)):
             return "rollcall"
-        if text.endswith(":") and _AGENDA_CUE.search(text):
-            return "formula"
+        if line.numbering is None and words <= 40 and _SPEAKS.search(text):
+            return "handover"
         for kind in ("vote", "formula", "handover"):
-            if words <= 70 and CUES[kind].search(text) and not (kind == "handover" and words > 45):
+            if kind != "vote" and line.numbering is not None:
+                continue  # a bullet tells what somebody said, whatever it is about
+            if words <= (45 if kind == "handover" else 70) and CUES[kind].search(text):
                 return kind
         return "list" if line.numbering is not None or _DASH.match(text) else "body"
+
+    def _member(self, text: str) -> bool:
+        """A line of a roll call: a name, with its title, its party or whether it was there."""
+        name = re.split(r"[:,(;–]|\.\s*$", _MEMBER.sub("", text))[0]
+        return _name_like(name) and not _TITLE_WORD.search(name) and bool(_PRESENCE.search(text) or _MEMBER.match(text))
 
     def _signature(self, text: str, words: int) -> bool:
         if re.fullmatch(r"[_\-.\s\t]{5,}", text) or re.match(r"(?:firmad[oa]|original firmado|elabor[óo]|transcri[bp]\w*|proyect[óo]|revis[óo])\b", text, re.I):
             return True
-        return words <= 14 and not text.endswith((".", ":", ";")) and (_name_like(text) or bool(_SIGN_ROLE.match(text)))
+        return words <= 14 and not text.endswith((".", ":", ";")) and (
+            _name_like(text) and not _TITLE_WORD.search(text) or bool(_SIGN_ROLE.match(text)))
 
 
 def _is_heading(line: Line, text: str, words: int) -> bool:
@@ -156,7 +179,7 @@ def _is_heading(line: Line, text: str, words: int) -> bool:
     centred = line.align == "center"
     return (capitals and (bold or centred or words >= 2) and not _PRESENCE.search(text)) or (bold and words <= 18 and not text.endswith("."))
 
-# %% ../nbs/03_minutes.ipynb #b3dc9e90
+# %% ../nbs/03_minutes.ipynb #7e91afaa
 def style_for(line: Line, kind: str) -> str:
     """The canonical style of a paragraph of that kind."""
     base = STYLE_OF_KIND[kind]
@@ -207,7 +230,7 @@ def learn_gaps(styled: Sequence[tuple[str, Line | Row]]) -> dict[tuple[str, str]
             usual.setdefault((above, below), usual.get(("", below) if stands_apart else (above, ""), 0))
     return usual
 
-# %% ../nbs/03_minutes.ipynb #680e1be4
+# %% ../nbs/03_minutes.ipynb #43c9a53f
 def complete_book(book: dict[str, Look], needed: Iterable[str]) -> dict[str, Look]:
     """`book` with a look for every needed style: the same base without marker, then body text."""
     body = book.get("Cuerpo") or (max(book.items(), key=lambda b: b[0])[1] if book else Look())
@@ -223,7 +246,7 @@ def complete_book(book: dict[str, Look], needed: Iterable[str]) -> dict[str, Loo
                               b=near.b if near else base in ("Titulo", "Subtitulo"))
     return full
 
-# %% ../nbs/03_minutes.ipynb #59dbd48a
+# %% ../nbs/03_minutes.ipynb #f764001d
 def _marks_xml(marks: Marks, look: Look) -> str:
     """A run's w:rPr: only what differs from the paragraph's style."""
     out = [f'<w:{name}/>' if has else f'<w:{name} w:val="0"/>'
@@ -268,7 +291,7 @@ def line_xml(line: Line, style: str, look: Look, numbering: int | None = None) -
         runs.append(f"<w:r>{_marks_xml(marks, look)}{content}</w:r>")
     return f"<w:p>{_style_xml(style, numbering)}{''.join(runs)}</w:p>"
 
-# %% ../nbs/03_minutes.ipynb #5f4e0163
+# %% ../nbs/03_minutes.ipynb #f583eacc
 def row_xml(row: Row, look: Look) -> str:
     """A table's row as canonical XML."""
     cells = []
@@ -279,7 +302,7 @@ def row_xml(row: Row, look: Look) -> str:
         cells.append(f"<w:tc>{f'<w:tcPr>{span}{merge}</w:tcPr>' if span or merge else ''}{inner}</w:tc>")
     return f"<w:tr>{'<w:trPr><w:tblHeader/></w:trPr>' if row.first else ''}{''.join(cells)}</w:tr>"
 
-# %% ../nbs/03_minutes.ipynb #9bf8d32d
+# %% ../nbs/03_minutes.ipynb #2c71cdbd
 @dataclass
 class Minutes:
     """An acta read. `styles`: how its tenant draws each canonical style; `warnings`: what was left out, and how often."""
@@ -327,7 +350,7 @@ def _looks(story: Story, blocks: list[tuple[str, str, Line | Row]]) -> dict[str,
     book = learn_looks(lines)
     return book | {name: own_look(style) for name, style in story.sheet.styles.items() if is_own(style)}
 
-# %% ../nbs/03_minutes.ipynb #c529b09f
+# %% ../nbs/03_minutes.ipynb #fd6af3b5
 def read_minutes(path: Path | str, limits: Limits = LIMITS) -> Minutes:
     """Read an acta (.docx): its paragraphs in the order of the body, one per table row, the empty ones skipped.
 
@@ -380,7 +403,7 @@ def _elsewhere(package: Package, story: Story) -> dict[str, list[str]]:
             found["alt text"] += [node.get(k) for k in ("descr", "title") if node.get(k)]
     return {where: sorted(set(texts)) for where, texts in found.items() if texts}
 
-# %% ../nbs/03_minutes.ipynb #c404da76
+# %% ../nbs/03_minutes.ipynb #f649ccfc
 def write_minutes(paragraphs: Sequence[Paragraph], template: Path | str, out: Path | str) -> Path:
     """Write canonical paragraphs as a .docx with the template's page, header, footer, styles, numbering.
 
@@ -402,7 +425,7 @@ def write_minutes(paragraphs: Sequence[Paragraph], template: Path | str, out: Pa
     gaps = learn_gaps([("Tabla" if isinstance(block, Row) else style, block) for _, style, block in read])
     return atomic_write(out, Writer(package, story.sheet, story, book, story.tables, gaps).write(blocks))
 
-# %% ../nbs/03_minutes.ipynb #5df09707
+# %% ../nbs/03_minutes.ipynb #d564c825
 def fragment(paragraphs: Sequence[Paragraph]) -> str:
     """The canonical XML of consecutive paragraphs; `<nada/>` for none."""
     return "".join(p.xml for p in paragraphs) or NOTHING
@@ -420,7 +443,7 @@ def fragment_texts(xml: str) -> list[tuple[str, str, str]]:
         out.append((text_of(block), kind, serialize(block)))
     return out
 
-# %% ../nbs/03_minutes.ipynb #438808f1
+# %% ../nbs/03_minutes.ipynb #a1d7a7ed
 GRAMMAR = r'''
 root ::= "<nada/>" | blocks
 blocks ::= block more
@@ -448,7 +471,7 @@ spaced ::= "" | char spaced | " " spaced
 char ::= [^<>& \x00-\x20\x7f-\x9f\u0300-\u036f\u2028\u2029\ud800-\udfff\ufff9-\uffff] | "&amp;" | "&lt;" | "&gt;"
 '''
 
-# %% ../nbs/03_minutes.ipynb #27a652ab
+# %% ../nbs/03_minutes.ipynb #eb285859
 def check(
     xml_or_path: str | Path,  # a canonical fragment, or the path of a .docx (or of a fragment's file)
     template: Path | str | None = None,  # audit findings that this file has too are not held against the other
