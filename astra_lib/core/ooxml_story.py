@@ -14,7 +14,7 @@ from dataclasses import replace as with_
 
 from lxml import etree
 
-from .ooxml import R, Package, children, local, r, w
+from .ooxml import Package, R, children, local, r, w
 from .ooxml_styles import Dress, Marks, Numbering, Sheet, look_of, plain_xml, value_of
 
 # Symbol and Wingdings characters that minutes do use; others keep their private code and are warned about

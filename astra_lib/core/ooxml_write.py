@@ -14,22 +14,17 @@ from dataclasses import dataclass
 from lxml import etree
 
 from .errors import InputError
-from .ooxml import RELS, TYPES, Package, R, Relation, W, local, pack, parse_xml, r, to_bytes, w
+from .ooxml import TYPES, Package, R, Relation, W, local, pack, r, to_bytes, w
 from .ooxml_canon import row_cells, split_style, text_of
+from .ooxml_clean import clean_settings, clean_story, element, home_of, relations_xml, section_of, text_width
 from .ooxml_story import Story, TableLook, relation_ids
 from .ooxml_styles import Dress, Sheet, is_on, value_of
 
 OWN = "Acta "  # the w:name of a style of ours is this and its id
-_OFFICE = R + "/"
 _WML = "application/vnd.openxmlformats-officedocument.wordprocessingml."
 _KEPT = ("styles", "numbering", "settings", "theme", "fontTable", "header", "footer")
-_SETTINGS = {"zoom", "mirrorMargins", "defaultTabStop", "autoHyphenation", "consecutiveHyphenLimit", "hyphenationZone",
-             "evenAndOddHeaders", "bordersDoNotSurroundHeader", "bordersDoNotSurroundFooter", "characterSpacingControl",
-             "compat", "themeFontLang", "clrSchemeMapping", "decimalSymbol", "listSeparator"}
 _STYLE_REFERENCES = ("pStyle", "rStyle", "tblStyle", "basedOn", "next", "link", "styleLink", "numStyleLink")
 _STYLE_ORDER = ("keepNext", "keepLines", "numPr", "pBdr", "shd", "tabs", "spacing", "ind", "contextualSpacing", "jc", "outlineLvl")
-_RUN_TRASH = {"proofErr", "bookmarkStart", "bookmarkEnd", "commentRangeStart", "commentRangeEnd", "commentReference",
-              "permStart", "permEnd", "lastRenderedPageBreak", "footnoteReference", "endnoteReference"}
 
 
 @dataclass(frozen=True)
@@ -44,10 +39,6 @@ class Look:
     u: bool = False
     num_id: str = ""
     level: int = 0
-
-
-def element(xml: str) -> etree._Element:
-    return parse_xml(f'<x xmlns:w="{W}" xmlns:r="{R}">{xml}</x>')[0]
 
 
 class ListNumbers:
@@ -98,7 +89,7 @@ class Writer:
     # ---- the package
     def write(self, blocks: list[etree._Element]) -> bytes:
         document = self.template.xml(self.template.main)
-        section = _section(document)
+        section = section_of(document)
         used = {style_of(p) for block in blocks for p in block.iter(w("p"))}
         self._take_parts(section)
         self._styles(used)
@@ -119,9 +110,9 @@ class Writer:
         main = "word/document.xml"
         self.parts[main] = to_bytes(root)
         self.types[main] = _WML + "document.main+xml"
-        self.parts["word/_rels/document.xml.rels"] = _rels(self.relations, "word")
+        self.parts["word/_rels/document.xml.rels"] = relations_xml(self.relations, "word")
         self._properties()
-        self.parts["_rels/.rels"] = _rels(
+        self.parts["_rels/.rels"] = relations_xml(
             [Relation("rId1", "officeDocument", main, False), Relation("rId2", "metadata/core-properties", "docProps/core.xml", False),
              Relation("rId3", "extended-properties", "docProps/app.xml", False)], "")
         self.parts["[Content_Types].xml"] = self._content_types()
@@ -147,11 +138,11 @@ class Writer:
                 raise InputError("a picture linked from outside the file", where=self.template.where,
                                  remedy="Embed it (Word: File, Info, Edit links to files) and save")
             return
-        self.relations.append(Relation(relation.id, relation.type, _home(relation.target), False))
+        self.relations.append(Relation(relation.id, relation.type, home_of(relation.target), False))
         self._copy(relation.target, relation.type)
 
     def _copy(self, name: str, kind: str) -> None:
-        home = _home(name)
+        home = home_of(name)
         if home in self.parts or home in self.trees or name not in self.template:
             return
         self.types[home] = self.template.type_of(name)
@@ -169,12 +160,12 @@ class Writer:
         for relation in self.template.relations(name):
             if not relation.external and relation.target in self.template:
                 self._copy(relation.target, relation.type)
-                kept.append(Relation(relation.id, relation.type, _home(relation.target), False))
+                kept.append(Relation(relation.id, relation.type, home_of(relation.target), False))
             elif relation.external and relation.type == "hyperlink":
                 kept.append(relation)
         if kept:
             folder, base = posixpath.split(home)
-            self.parts[posixpath.join(folder, "_rels", base + ".rels")] = _rels(kept, folder)
+            self.parts[posixpath.join(folder, "_rels", base + ".rels")] = relations_xml(kept, folder)
 
     def _content_types(self) -> bytes:
         root = etree.Element(f"{{{TYPES}}}Types", nsmap={None: TYPES})
@@ -364,7 +355,7 @@ class Writer:
         columns = sum(width for _, width, _ in row_cells(first))
         look = pick_table(self.tables, columns, text_of(first))
         table = etree.SubElement(body, w("tbl"))
-        width = _text_width(self.template)
+        width = text_width(self.template)
         properties = look.properties if look else ""
         table.append(element(properties or (
             f'<w:tblPr><w:tblW w:w="{width}" w:type="dxa"/><w:tblBorders>' + "".join(
@@ -421,83 +412,6 @@ def _after_table(body: etree._Element) -> None:
         body.append(etree.Element(w("p")))
 
 
-def _section(document: etree._Element) -> etree._Element:
-    """One section for the whole: the one that holds most text, with the headers and footers it inherits."""
-    body = document.find(w("body"))
-    sections: list[tuple[int, etree._Element]] = []
-    inherited: dict[tuple[str, str], etree._Element] = {}
-    size = 0
-    for block in body if body is not None else ():
-        size += sum(len(t.text or "") for t in block.iter(w("t")))
-        section = block if block.tag == w("sectPr") else block.find(f"{w('pPr')}/{w('sectPr')}")
-        if section is None:
-            continue
-        section = copy.deepcopy(section)
-        for node in list(section):
-            if local(node) in ("sectPrChange", "footnotePr", "endnotePr", "type", "printerSettings", "pgNumType"):
-                section.remove(node)
-            elif local(node) in ("headerReference", "footerReference"):
-                inherited[(local(node), node.get(w("type"), "default"))] = node
-                section.remove(node)
-        for position, node in enumerate(inherited.values()):
-            section.insert(position, copy.deepcopy(node))
-        for key in [k for k in section.attrib if "rsid" in k]:
-            del section.attrib[key]
-        sections.append((size, section))
-        size = 0
-    if not sections:
-        return element('<w:sectPr><w:pgSz w:w="12240" w:h="15840"/><w:pgMar w:top="1440" w:right="1440" w:bottom="1440" '
-                       'w:left="1440" w:header="708" w:footer="708" w:gutter="0"/></w:sectPr>')
-    return max(sections, key=lambda s: s[0])[1]
-
-
-def _text_width(package: Package) -> int:
-    section = _section(package.xml(package.main))
-    size, margin = section.find(w("pgSz")), section.find(w("pgMar"))
-    try:
-        return max(2000, int(size.get(w("w"))) - int(margin.get(w("left"))) - int(margin.get(w("right"))))
-    except (AttributeError, TypeError, ValueError):
-        return 9000
-
-
-def clean_story(root: etree._Element) -> None:
-    """Accept changes, drop comments, rsids and bindings, in place: for headers, footers, styles, numbering."""
-    for node in [n for n in root.iter() if isinstance(n.tag, str)]:
-        name, parent = local(node), node.getparent()
-        for key in [k for k in node.attrib if "rsid" in etree.QName(k).localname]:
-            del node.attrib[key]
-        if name in ("docPr", "cNvPr"):
-            for key in ("descr", "title"):
-                node.attrib.pop(key, None)
-        if parent is None or not node.tag.startswith(w("")):
-            continue
-        if name in ("del", "moveFrom", "dataBinding", "docPartObj", "rsid") or name in _RUN_TRASH or name.endswith(
-                ("PrChange", "GridChange", "numberingChange")) or name.startswith(("moveFromRange", "moveToRange")):
-            parent.remove(node) if not node.tail else _remove(node)
-        elif name in ("ins", "moveTo") and local(parent) not in ("rPr", "trPr"):
-            for child in list(node):
-                node.addprevious(child)
-            parent.remove(node)
-        elif name in ("ins", "moveTo"):
-            parent.remove(node)
-
-
-def _remove(node: etree._Element) -> None:
-    parent, before = node.getparent(), node.getprevious()
-    assert parent is not None
-    if before is not None:
-        before.tail = (before.tail or "") + (node.tail or "")
-    else:
-        parent.text = (parent.text or "") + (node.tail or "")
-    parent.remove(node)
-
-
-def clean_settings(root: etree._Element) -> None:
-    for node in list(root):
-        if local(node) not in _SETTINGS or not isinstance(node.tag, str):
-            root.remove(node)
-
-
 def _dress_xml(look: Look) -> str:
     """A style's w:rPr content: everything said outright, so that its base cannot show through."""
     d = look.dress
@@ -520,20 +434,3 @@ def own_look(style: etree._Element) -> Look:
 def _string(node: etree._Element) -> str:
     text = etree.tostring(node, encoding="unicode", with_tail=False)
     return text.replace(f' xmlns:w="{W}"', "").replace(f' xmlns:r="{R}"', "")
-
-
-def _home(name: str) -> str:
-    """Where a part goes in the new file: main documents may live elsewhere than word/."""
-    return name if name.startswith("word/") else "word/" + posixpath.basename(name)
-
-
-def _rels(relations: list[Relation], folder: str) -> bytes:
-    root = etree.Element(f"{{{RELS}}}Relationships", nsmap={None: RELS})
-    for relation in relations:
-        target = relation.target if relation.external else posixpath.relpath(relation.target, folder or ".")
-        package = "http://schemas.openxmlformats.org/package/2006/relationships/"
-        kind = package + relation.type if relation.type.startswith("metadata/") else _OFFICE + relation.type
-        node = etree.SubElement(root, f"{{{RELS}}}Relationship", Id=relation.id, Type=kind, Target=target)
-        if relation.external:
-            node.set("TargetMode", "External")
-    return to_bytes(root)
