@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -274,7 +275,7 @@ def resolve_base(request: JobInput) -> tuple[Path | str, str]:
 
 
 def work_folder(job_id: str) -> Path:
-    root = os.environ.get("ASTRA_JOB_WORK_DIR") or os.path.join(os.environ.get("TMPDIR", "/var/tmp"), "astra-trainer")  # noqa: PTH118
+    root = os.environ.get("ASTRA_JOB_WORK_DIR") or str(Path(tempfile.gettempdir()) / "astra-trainer")
     return Path(root) / job_id
 
 
