@@ -54,7 +54,7 @@ def build_dataset(mined: Mined, tenant: str, roster: Path | str, out: Path | str
     masked, unwritten = [], {}
     found: Counter[str] = Counter()
     for session_id in (progress or _bar)(mined.sessions):
-        pairs = [p for p in mined.pairs_of(session_id)]
+        pairs = mined.pairs_of(session_id)
         quiet = mined.unwritten_of(session_id)
         pairs, quiet, entities = scrubber.mask_mined(pairs, quiet)
         masked += pairs

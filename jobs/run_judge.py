@@ -10,9 +10,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from astra_lib.core.records import Example, Verdict, atomic_write, iter_jsonl, read_json, read_jsonl, sha256_bytes, to_dict, write_json
+from astra_lib.core.records import (
+    Example,
+    Verdict,
+    atomic_write,
+    iter_jsonl,
+    read_json,
+    read_jsonl,
+    sha256_bytes,
+    to_dict,
+    write_json,
+)
 from astra_lib.core.settings import Settings
-
 
 CODE = ("astra_lib/judge.py", "astra_lib/minutes.py", "app_gradio/engine.py", "app_gradio/lora.py")
 

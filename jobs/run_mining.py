@@ -21,7 +21,17 @@ from typing import Any
 
 from astra_lib.core import settings as settings_module
 from astra_lib.core.errors import AstraError, GateError, InputError, MissingError
-from astra_lib.core.records import Block, Pair, dumps, read_json, read_jsonl, sha256_bytes, sha256_file, write_json, write_jsonl
+from astra_lib.core.records import (
+    Block,
+    Pair,
+    dumps,
+    read_json,
+    read_jsonl,
+    sha256_bytes,
+    sha256_file,
+    write_json,
+    write_jsonl,
+)
 
 MINING_VERSION = 1  # raise when a change of code changes pairs: cached sessions are then mined again
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from astra_lib.core.errors import AstraError, InputError, MissingError
 from astra_lib.core import settings as settings_module
+from astra_lib.core.errors import AstraError, InputError, MissingError
 from astra_lib.core.manifest import MANIFEST, artifacts, fingerprint
 from astra_lib.core.records import atomic_write, read_json, sha256_bytes
 from astra_lib.core.run import Run

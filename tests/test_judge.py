@@ -165,7 +165,7 @@ def test_facts_are_checked_against_what_was_said():
 
 @given(st.dictionaries(st.text(min_size=1, max_size=3), st.floats(0, 2), min_size=2, max_size=9))
 def test_the_interval_holds_the_mean_and_mirrors(values):
-    other = {k: .5 for k in values}
+    other = dict.fromkeys(values, 0.5)
     a, b = paired_interval(values, other), paired_interval(other, values)
     assert a["ci_low"] <= a["delta"] <= a["ci_high"]
     assert a["delta"] == pytest.approx(-b["delta"]) and a["ci_low"] == pytest.approx(-b["ci_high"])
