@@ -42,7 +42,7 @@ class Leak:
 _MOST_BYTES = 512 * 1024 * 1024
 _MOST_MEMBERS = 20_000
 _DEPTH = 4
-_ROLE = re.compile(r"\b(?:concejal(?:a|es|as)?|edil(?:es|esa)?|honorables?|doctora?|dra?|senora?|sra?|don|dona|ingeniera?|ingeniero|secretari[oa]|president[ea])\W+(?:\w+\W+){0,1}?$")
+_ROLE = re.compile(r"\b(?:concejal(?:a|es|as)?|edil(?:es|esa)?|honorables?|doctora?|dra?|senora?|sra?|don|dona|ingeniera?|ingeniero|secretari[oa]|president[ea])(?: general)?[ .]+$")
 _THING = re.compile(
     r"\b(?:barrio|calle|carrera|avenida|plaza|plazoleta|parque|colegio|institucion|escuela|hospital|edificio|vereda|via|puente|universidad|teatro|"
     r"coliseo|estadio|biblioteca|sector|urbanizacion|conjunto|sede|casa|centro|rio|quebrada|comuna|corregimiento|municipio|aeropuerto|clinica|"

@@ -30,6 +30,7 @@ from .structured import structured
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # set -> (smallest share masked, smallest precision)
+NOT_FOR_PEERS = ("AnCora dev, lower", "CoNLL testa, lower, no marks")  # they take minutes a set; ours are in the run without them
 FLOORS = {
     "CoNLL testa": (0.90, 0.0), "CoNLL testa, capitals": (0.90, 0.0), "CoNLL testa, lower": (0.90, 0.0), "MEDDOCAN dev": (0.90, 0.0),
     "council minutes": (0.995, 0.75), "council speech": (0.98, 0.75), "roster, every form": (1.0, 0.0), "structured": (0.99, 0.0),
@@ -60,7 +61,7 @@ def sets(data: Path | None, topics: Path, seeds: range) -> dict[str, tuple[bool,
     minutes = [d for s in seeds for d in council(topics, s, False)]
     made["council minutes"] = (True, minutes)
     made["council speech"] = (True, [d for s in seeds for d in council(topics, s, True)])
-    made["roster, every form"] = (True, roster_forms(minutes[:12]))
+    made["roster, every form"] = (True, roster_forms(minutes[:6]))
     items, decoys = structured(2400, 800, 7)
     for kind in dict.fromkeys(k for k, _ in items):
         made[f"structured: {kind}"] = (False, [g for k, g in items if k == kind])
@@ -123,6 +124,7 @@ def main() -> int:
         found, seconds = ours(documents, people)
         table["ours"][name] = measured(documents, found) | {"seconds": seconds}
     if args.peers:
+        every = {k: v for k, v in every.items() if k not in NOT_FOR_PEERS}
         table |= peers(every, args.peers)
     names = list(table)
     print(f"{'set':28} {'items':>6}  " + "  ".join(f"{n[:22]:>22}" for n in names) + "      masked whole [precision]")
