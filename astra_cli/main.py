@@ -33,6 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     """Exit codes: 0 done, 2 bad input or a service out of reach, 3 a gate said no, 130 interrupted."""
     argv = sys.argv[1:] if argv is None else argv
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads of one model starve the next on few cores
     args = parser(next((a for a in argv if not a.startswith("-")), None)).parse_args(argv)
     try:
         return int(args.run(args) or 0)

@@ -6,6 +6,7 @@ adapter is swapped, and writes down what happened.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import resource
 import shutil
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from astra_lib.core import services
-from astra_lib.core.errors import GateError, MissingError
+from astra_lib.core.errors import AstraError, GateError, MissingError
 from astra_lib.core.records import read_json, sha256_file, write_json
 from astra_lib.core.settings import Settings
 
@@ -74,7 +75,8 @@ def run(settings: Settings, say: Callable[[str], None] = print) -> Demo:
     with demo.step("dataset", "Pairs -> dataset without personal data"):
         job(demo, "dataset", mine_run=mined.run_id, roster=str(SAMPLES / "roster.json"))
     with demo.step("train", "Dataset -> LoRA adapter (RunPod's worker behind the local control plane)"):
-        trained = job(demo, "train", dataset_run=demo.facts["dataset"]["run_id"])
+        with Watch(demo):
+            trained = job(demo, "train", dataset_run=demo.facts["dataset"]["run_id"])
     with demo.step("judge", "The Judge: base against candidate on sessions it was not trained on"):
         judged = job(demo, "judge", train_run=trained.run_id)
         if judged.manifest["metrics"]["verdict"] != "PROMOTED":
@@ -85,6 +87,32 @@ def run(settings: Settings, say: Callable[[str], None] = print) -> Demo:
         swap(demo, judged)
     finish(demo)
     return demo
+
+
+class Watch:
+    """Says every few seconds how far the training is: the notebook that follows it has no screen."""
+
+    def __init__(self, demo: Demo, every_s: float = 15.0) -> None:
+        self.demo, self.every_s, self.stop = demo, every_s, threading.Event()
+        self.thread = threading.Thread(target=self._say, daemon=True)
+
+    def __enter__(self) -> None:
+        self.thread.start()
+
+    def __exit__(self, *_: Any) -> None:
+        self.stop.set()
+        self.thread.join(timeout=30)
+
+    def _say(self) -> None:
+        from trainer import jobs
+
+        while not self.stop.wait(self.every_s):
+            with contextlib.suppress(AstraError):
+                running = [j for j in jobs.list_jobs(self.demo.settings, TENANT) if not j.final]
+                if running and (p := jobs.status(running[0].job_id, self.demo.settings).progress) and p.get("total_steps"):
+                    loss = f", loss {p['loss']:.3f}" if p.get("loss") is not None else ""
+                    cost = f", ${p['cost_usd']:.4f}" if p.get("cost_usd") else ""
+                    self.demo.say(f"    step {p['step']} of {p['total_steps']}{loss}{cost}")
 
 
 def prepare(settings: Settings) -> None:
