@@ -74,9 +74,8 @@ def run(settings: Settings, say: Callable[[str], None] = print) -> Demo:
         mined = job(demo, "mine", source=str(demo.folder / "sessions"))
     with demo.step("dataset", "Pairs -> dataset without personal data"):
         job(demo, "dataset", mine_run=mined.run_id, roster=str(SAMPLES / "roster.json"))
-    with demo.step("train", "Dataset -> LoRA adapter (RunPod's worker behind the local control plane)"):
-        with Watch(demo):
-            trained = job(demo, "train", dataset_run=demo.facts["dataset"]["run_id"])
+    with demo.step("train", "Dataset -> LoRA adapter (RunPod's worker behind the local control plane)"), Watch(demo):
+        trained = job(demo, "train", dataset_run=demo.facts["dataset"]["run_id"])
     with demo.step("judge", "The Judge: base against candidate on sessions it was not trained on"):
         judged = job(demo, "judge", train_run=trained.run_id)
         if judged.manifest["metrics"]["verdict"] != "PROMOTED":
