@@ -6,7 +6,7 @@
 __all__ = ['CUES', 'GRAMMAR', 'paragraph_xml', 'style_for', 'learn_looks', 'learn_gaps', 'complete_book', 'line_xml', 'row_xml',
            'Minutes', 'read_minutes', 'write_minutes', 'fragment', 'fragment_texts', 'check']
 
-# %% ../nbs/03_minutes.ipynb #9f732cb5
+# %% ../nbs/03_minutes.ipynb #726696cb
 import re
 import statistics
 import unicodedata
@@ -20,12 +20,12 @@ from .core.errors import InputError
 from .core.ooxml import LIMITS, Limits, Package, w
 from .core.ooxml_canon import (BASES, NOTHING, STYLE_OF_KIND, Violation, check_fragment, close_fragment,
                                         kind_of_style, parse_fragment, serialize, split_style, text_of)
-from .core.ooxml_story import Line, Row, Run, Story, TableLook
-from .core.ooxml_styles import Dress, Marks, Sheet
-from .core.ooxml_write import ListNumbers, Look, Writer, is_own, own_look
+from .core.ooxml_story import Line, Row, Run, Story
+from .core.ooxml_styles import Dress, Marks, Sheet, TableLook
+from .core.ooxml_write import ListNumbers, Look, Writer, gap_key, is_own, own_look
 from .core.records import Paragraph, atomic_write, read_bytes
 
-# %% ../nbs/03_minutes.ipynb #164a1d0f
+# %% ../nbs/03_minutes.ipynb #45b75408
 def _text_xml(text: str) -> str:
     """A run's content: text, tabs and line breaks; blanks at an edge need xml:space or Word drops them."""
     out = []
@@ -59,7 +59,7 @@ def paragraph_xml(
         return f"<w:tr>{''.join(f'<w:tc>{c}</w:tc>' for c in cells)}</w:tr>"
     return f"<w:p>{_style_xml(style or STYLE_OF_KIND[kind])}<w:r>{_text_xml(text)}</w:r></w:p>"
 
-# %% ../nbs/03_minutes.ipynb #afc60007
+# %% ../nbs/03_minutes.ipynb #4d9553db
 _ROLE = r"(?:president[ea]|vicepresident[ea]|secretari[oa]|concejal(?:es|as)?|alcalde(?:sa)?|person[ea]r[oa]|relator[a]?)"
 CUES = {
     "vote": re.compile(
@@ -100,7 +100,7 @@ def _name_like(text: str) -> bool:
     words = [x for x in re.findall(r"[^\W\d_]+", text) if x.lower() not in ("de", "del", "la", "los", "las", "y")]
     return 2 <= len(words) <= 7 and all(x[0].isupper() for x in words) and not re.search(r"[:;?]|\.\s", text)
 
-# %% ../nbs/03_minutes.ipynb #16a23ad3
+# %% ../nbs/03_minutes.ipynb #36d7ffcb
 @dataclass
 class _Walk:
     """What the paragraphs so far have opened: the agenda, the roll call, the closing."""
@@ -179,7 +179,7 @@ def _is_heading(line: Line, text: str, words: int) -> bool:
     centred = line.align == "center"
     return (capitals and (bold or centred or words >= 2) and not _PRESENCE.search(text)) or (bold and words <= 18 and not text.endswith("."))
 
-# %% ../nbs/03_minutes.ipynb #7e91afaa
+# %% ../nbs/03_minutes.ipynb #6630c2e8
 def style_for(line: Line, kind: str) -> str:
     """The canonical style of a paragraph of that kind."""
     base = STYLE_OF_KIND[kind]
@@ -207,9 +207,13 @@ def learn_looks(lines: Iterable[tuple[str, Line]]) -> dict[str, Look]:
         groups[style].append(line)
     book = {}
     for style, members in groups.items():
-        forms = Counter((x.style, x.look, x.dress(), (x.numbering.abstract, x.numbering.level) if x.numbering else None)
+        forms = Counter((x.style, x.look, (x.numbering.abstract, x.numbering.level) if x.numbering else None)
                         for x in members)
-        (based_on, ppr, dress, form), _ = max(forms.items(), key=lambda f: (f[1], str(f[0])))
+        worn: Counter[Dress] = Counter()
+        for run in (run for x in members for run in x.runs):
+            worn[run.dress] += len(run.text)
+        dress = max(worn.items(), key=lambda d: (d[1], str(d[0])))[0] if worn else Dress()
+        (based_on, ppr, form), _ = max(forms.items(), key=lambda f: (f[1], str(f[0])))
         number = next((x.numbering for x in members if form and x.numbering and (x.numbering.abstract, x.numbering.level) == form), None)
         most = {mark: sum(x.all(mark) for x in members) > 0.6 * len(members) for mark in ("b", "i", "u")}
         book[style] = Look(based_on, ppr, dress, num_id=number.num_id if number else "", level=number.level if number else 0, **most)
@@ -230,7 +234,7 @@ def learn_gaps(styled: Sequence[tuple[str, Line | Row]]) -> dict[tuple[str, str]
             usual.setdefault((above, below), usual.get(("", below) if stands_apart else (above, ""), 0))
     return usual
 
-# %% ../nbs/03_minutes.ipynb #43c9a53f
+# %% ../nbs/03_minutes.ipynb #8a7dc2ad
 def complete_book(book: dict[str, Look], needed: Iterable[str]) -> dict[str, Look]:
     """`book` with a look for every needed style: the same base without marker, then body text."""
     body = book.get("Cuerpo") or (max(book.items(), key=lambda b: b[0])[1] if book else Look())
@@ -246,7 +250,7 @@ def complete_book(book: dict[str, Look], needed: Iterable[str]) -> dict[str, Loo
                               b=near.b if near else base in ("Titulo", "Subtitulo"))
     return full
 
-# %% ../nbs/03_minutes.ipynb #f764001d
+# %% ../nbs/03_minutes.ipynb #813bfefc
 def _marks_xml(marks: Marks, look: Look) -> str:
     """A run's w:rPr: only what differs from the paragraph's style."""
     out = [f'<w:{name}/>' if has else f'<w:{name} w:val="0"/>'
@@ -291,7 +295,7 @@ def line_xml(line: Line, style: str, look: Look, numbering: int | None = None) -
         runs.append(f"<w:r>{_marks_xml(marks, look)}{content}</w:r>")
     return f"<w:p>{_style_xml(style, numbering)}{''.join(runs)}</w:p>"
 
-# %% ../nbs/03_minutes.ipynb #f583eacc
+# %% ../nbs/03_minutes.ipynb #9a816321
 def row_xml(row: Row, look: Look) -> str:
     """A table's row as canonical XML."""
     cells = []
@@ -302,7 +306,7 @@ def row_xml(row: Row, look: Look) -> str:
         cells.append(f"<w:tc>{f'<w:tcPr>{span}{merge}</w:tcPr>' if span or merge else ''}{inner}</w:tc>")
     return f"<w:tr>{'<w:trPr><w:tblHeader/></w:trPr>' if row.first else ''}{''.join(cells)}</w:tr>"
 
-# %% ../nbs/03_minutes.ipynb #2c71cdbd
+# %% ../nbs/03_minutes.ipynb #d0b710dc
 @dataclass
 class Minutes:
     """An acta read. `styles`: how its tenant draws each canonical style; `warnings`: what was left out, and how often."""
@@ -348,9 +352,12 @@ def _looks(story: Story, blocks: list[tuple[str, str, Line | Row]]) -> dict[str,
     lines = [(style, block) for _, style, block in blocks if isinstance(block, Line)]
     lines += [("Celda", line) for _, _, row in blocks if isinstance(row, Row) for cell in row.cells for line in cell.lines]
     book = learn_looks(lines)
+    if (cell := book.get("Celda")) and story.sheet.paragraph_property(parse_fragment(f"<w:pPr>{cell.ppr}</w:pPr>")[0], cell.based_on, "spacing") is None:
+        # a table's style sets its cells' spacing for Word, but not for LibreOffice once the cell has a style of its own
+        book["Celda"] = replace(cell, ppr=cell.ppr + story.sheet.table_spacing(story.tables))
     return book | {name: own_look(style) for name, style in story.sheet.styles.items() if is_own(style)}
 
-# %% ../nbs/03_minutes.ipynb #fd6af3b5
+# %% ../nbs/03_minutes.ipynb #b20ad0d9
 def read_minutes(path: Path | str, limits: Limits = LIMITS) -> Minutes:
     """Read an acta (.docx): its paragraphs in the order of the body, one per table row, the empty ones skipped.
 
@@ -403,7 +410,7 @@ def _elsewhere(package: Package, story: Story) -> dict[str, list[str]]:
             found["alt text"] += [node.get(k) for k in ("descr", "title") if node.get(k)]
     return {where: sorted(set(texts)) for where, texts in found.items() if texts}
 
-# %% ../nbs/03_minutes.ipynb #f649ccfc
+# %% ../nbs/03_minutes.ipynb #55ee79db
 def write_minutes(paragraphs: Sequence[Paragraph], template: Path | str, out: Path | str) -> Path:
     """Write canonical paragraphs as a .docx with the template's page, header, footer, styles, numbering.
 
@@ -422,10 +429,10 @@ def write_minutes(paragraphs: Sequence[Paragraph], template: Path | str, out: Pa
     story, read = _read(package)
     needed = {p.get(w("val")) for block in blocks for p in block.iter(w("pStyle"))} | {"Cuerpo", "Celda"}
     book = complete_book(_looks(story, read), sorted(needed))
-    gaps = learn_gaps([("Tabla" if isinstance(block, Row) else style, block) for _, style, block in read])
+    gaps = learn_gaps([("Tabla" if isinstance(block, Row) else gap_key(style, block.text), block) for _, style, block in read])
     return atomic_write(out, Writer(package, story.sheet, story, book, story.tables, gaps).write(blocks))
 
-# %% ../nbs/03_minutes.ipynb #d564c825
+# %% ../nbs/03_minutes.ipynb #ba266432
 def fragment(paragraphs: Sequence[Paragraph]) -> str:
     """The canonical XML of consecutive paragraphs; `<nada/>` for none."""
     return "".join(p.xml for p in paragraphs) or NOTHING
@@ -443,7 +450,7 @@ def fragment_texts(xml: str) -> list[tuple[str, str, str]]:
         out.append((text_of(block), kind, serialize(block)))
     return out
 
-# %% ../nbs/03_minutes.ipynb #a1d7a7ed
+# %% ../nbs/03_minutes.ipynb #730b8d78
 GRAMMAR = r'''
 root ::= "<nada/>" | blocks
 blocks ::= block more
@@ -471,7 +478,7 @@ spaced ::= "" | char spaced | " " spaced
 char ::= [^<>& \x00-\x20\x7f-\x9f\u0300-\u036f\u2028\u2029\ud800-\udfff\ufff9-\uffff] | "&amp;" | "&lt;" | "&gt;"
 '''
 
-# %% ../nbs/03_minutes.ipynb #eb285859
+# %% ../nbs/03_minutes.ipynb #8606622e
 def check(
     xml_or_path: str | Path,  # a canonical fragment, or the path of a .docx (or of a fragment's file)
     template: Path | str | None = None,  # audit findings that this file has too are not held against the other

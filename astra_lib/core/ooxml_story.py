@@ -15,7 +15,7 @@ from dataclasses import replace as with_
 from lxml import etree
 
 from .ooxml import Package, R, children, local, r, w
-from .ooxml_styles import Dress, Marks, Numbering, Sheet, look_of, plain_xml, value_of
+from .ooxml_styles import Dress, Marks, Numbering, Sheet, TableLook, look_of, plain_xml, value_of
 
 # Symbol and Wingdings characters that minutes do use; others keep their private code and are warned about
 _SYMBOLS = {
@@ -100,18 +100,6 @@ class Row:
     @property
     def empty(self) -> bool:
         return all(line.empty for cell in self.cells for line in cell.lines)
-
-
-@dataclass(frozen=True)
-class TableLook:
-    """How one of the tenant's tables is drawn; `xml` parts are w:tblPr, w:tblGrid and a w:tcPr for each column."""
-
-    columns: int
-    properties: str
-    grid: tuple[int, ...]
-    head: tuple[str, ...]
-    body: tuple[str, ...]
-    first_row: str
 
 
 class Story:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from lxml import etree
@@ -41,6 +43,18 @@ class Numbering:
     level: int
     format: str  # "bullet", "decimal", "none", …
     abstract: str
+
+
+@dataclass(frozen=True)
+class TableLook:
+    """How one of the tenant's tables is drawn; `xml` parts are w:tblPr, w:tblGrid and a w:tcPr for each column."""
+
+    columns: int
+    properties: str
+    grid: tuple[int, ...]
+    head: tuple[str, ...]
+    body: tuple[str, ...]
+    first_row: str
 
 
 @dataclass
@@ -98,6 +112,14 @@ class Sheet:
             if owner is not None and (found := owner.find(w(name))) is not None:
                 return found
         return None
+
+    def table_spacing(self, looks: Iterable[TableLook]) -> str:
+        """The w:spacing that the first table's style gives its paragraphs; "" for none."""
+        for look in looks:
+            name = re.search(r'<w:tblStyle w:val="([^"]*)"', look.properties)
+            found = self.paragraph_property(None, name[1], "spacing") if name else None
+            return "" if found is None else plain_xml(found)
+        return ""
 
     def numbering(self, ppr: etree._Element | None, style: str) -> Numbering | None:
         found = self.paragraph_property(ppr, style, "numPr")
