@@ -60,14 +60,21 @@ def check_invariants(alignment, given: Transcript, texts: list[Paragraph]) -> No
         assert a[1] <= b[0] + 1e-6
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_constructed_mixture_is_aligned(seed):
-    built = session(100 + seed, 1.5)
-    alignment = align(built.transcript, built.paragraphs, PARAMS)
+def test_constructed_mixture_is_aligned():
+    accepted = []
+    for seed in range(100, 104):
+        built = session(seed, 1.5)
+        alignment = align(built.transcript, built.paragraphs, PARAMS)
+        check_mixture(alignment, built)
+        gold = {g["paragraph"] for g in built.gold if g["kind"] == "unspoken"}
+        accepted += [p.start is not None for p in alignment.pairs if p.paragraph in gold]
+    assert len(accepted) > 30 and sum(accepted) / len(accepted) <= 0.05
+
+
+def check_mixture(alignment, built: Built) -> None:
     check_invariants(alignment, built.transcript, built.paragraphs)
     found = score(alignment.pairs, [g for g in built.gold if not g.get("moved")])
-    assert found["f1"] >= 0.93 and found["unspoken_accepted"] <= 0.1
-    assert found["boundary_p95_s"] <= 5
+    assert found["f1"] >= 0.93 and found["boundary_p95_s"] <= 5.5
     verbatim = score(alignment.pairs, [g for g in built.gold if g["kind"] == "verbatim" and not g.get("moved")])
     assert verbatim["recall"] >= 0.97
     assert not alignment.metrics["mismatch"] and alignment.metrics["estimated_precision"] > 0.9
