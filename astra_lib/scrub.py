@@ -8,7 +8,7 @@ __all__ = ['PersonFilth', 'DatumFilth', 'StructuredDetector', 'PartyDetector', '
            'replaced', 'Scrubber', 'unmask', 'masked_transcript', 'Document', 'mask_mined', 'mask_pairs',
            'mask_session']
 
-# %% ../nbs/05_scrub.ipynb #f66dcf6c
+# %% ../nbs/05_scrub.ipynb #2cf557da
 import re
 import threading
 from collections import Counter
@@ -30,7 +30,7 @@ from .core.pii_xml import FRAGMENT, replace_in_xml, xml_text
 from .core.records import Block, Pair, Paragraph, Transcript, Utterance, Word
 from .text import read_number
 
-# %% ../nbs/05_scrub.ipynb #a271dd94
+# %% ../nbs/05_scrub.ipynb #fff34870
 class PersonFilth(scrubadub.filth.Filth):
     """Somebody's name; `mention` says which layer found it and what it knows."""
     type = "PERSONA"
@@ -47,7 +47,7 @@ class DatumFilth(scrubadub.filth.Filth):
         super().__init__(**kwargs)
         self.type, self.value = kind, value
 
-# %% ../nbs/05_scrub.ipynb #3f574a6e
+# %% ../nbs/05_scrub.ipynb #32713740
 class StructuredDetector(scrubadub.detectors.Detector):
     """Cédula, NIT, phones, e-mail, addresses, plates, accounts, IPs, cards, birth dates; written or spoken."""
     name = "astra_structured"
@@ -57,7 +57,7 @@ class StructuredDetector(scrubadub.detectors.Detector):
             yield DatumFilth(found.type, found.value, beg=found.start, end=found.end, text=text[found.start:found.end],
                              detector_name=self.name, document_name=document_name)
 
-# %% ../nbs/05_scrub.ipynb #5d673031
+# %% ../nbs/05_scrub.ipynb #3e194c80
 _PARTY_HEADS = re.compile(r"^(?:partido|movimiento|coalici[oó]n|alianza|grupo)\s+(?:pol[ií]tico\s+)?", re.IGNORECASE)
 
 
@@ -95,7 +95,7 @@ class LookalikeDetector(scrubadub.detectors.RegexDetector):
         for match in LOOKALIKE.finditer(text):
             yield DatumFilth("LITERAL", match[0], match=match, detector_name=self.name, document_name=document_name)
 
-# %% ../nbs/05_scrub.ipynb #90c78c04
+# %% ../nbs/05_scrub.ipynb #89aad104
 class PeopleDetector(scrubadub.detectors.Detector):
     """Names by roster, role words, name lists, a CRF at a low threshold, and propagation through all texts given at once."""
     name = "astra_people"
@@ -137,7 +137,7 @@ class PeopleDetector(scrubadub.detectors.Detector):
         whole, sounds = name_words(names), {phonetic(w) for w in single if len(w) >= 5}
         return [[*known_names(k, whole), *find_again(t, single, sounds, k)] for t, k in zip(texts, tokens)]
 
-# %% ../nbs/05_scrub.ipynb #f35850be
+# %% ../nbs/05_scrub.ipynb #d082b5b1
 def flatten(filths: Iterable[Any]) -> list[Any]:
     """scrubadub merges what overlaps; the parts are more useful to us."""
     return [part for f in filths for part in getattr(f, "filths", [f])]
@@ -173,7 +173,7 @@ def _one(group: list[Mention]) -> Mention:
     return Mention(min(m.start for m in group), max(m.end for m in group), "+".join(sorted({m.layer for m in group})),
                    roles[0] if roles else "", same or frozenset().union(*who), max(m.score for m in group))
 
-# %% ../nbs/05_scrub.ipynb #c8ba56cd
+# %% ../nbs/05_scrub.ipynb #82229e35
 @dataclass
 class Known:
     """Somebody of this document: folded name words, placeholder family, and the fullest spelling seen."""
@@ -225,7 +225,7 @@ def roster_kind(role: str) -> str:
     """Placeholder family of a roster role: the table and the floor are councillors, the rest are officials."""
     return "CONCEJAL" if re.match(r"(?:concej|edil|president|vicepresident|primer|segund|c?abildante)", fold(role)) or not role else "FUNCIONARIO"
 
-# %% ../nbs/05_scrub.ipynb #4b913c38
+# %% ../nbs/05_scrub.ipynb #818744f5
 class Settle(scrubadub.post_processors.PostProcessor):
     """Overlaps settled, persons recognised, placeholders assigned."""
     name = "astra_settle"
@@ -274,7 +274,7 @@ def _spelled(name: str) -> str:
     return name if not (name.isupper() or name.islower()) else " ".join(
         w.lower() if fold(w) in PARTICLES else w.capitalize() for w in name.split())
 
-# %% ../nbs/05_scrub.ipynb #806f0ef0
+# %% ../nbs/05_scrub.ipynb #5afde502
 @dataclass(frozen=True)
 class Entity:
     """`[start, end)` of the input and what stands there now; type LITERAL marks an escaped look-alike."""
@@ -312,7 +312,7 @@ def replaced(text: str, entities: Sequence[Entity]) -> str:
         last = e.end
     return "".join([*out, text[last:]])
 
-# %% ../nbs/05_scrub.ipynb #142a05a7
+# %% ../nbs/05_scrub.ipynb #660d05bc
 class Scrubber:
     """Masks the texts of one tenant. `roster`: rows {key, name, role, party}; `map`: kept in memory when none is given;
     `places`: names of the tenant's own places and institutions that look like people's and must stay."""
@@ -375,14 +375,14 @@ def _masked_xml(source, entities: Sequence[Entity]) -> Masked:
                      text=source.xml[source.spans[e.start][0]:source.spans[e.end - 1][1]]) for e in entities]
     return Masked(made, sorted(moved, key=lambda e: e.start), None if plain else source.xml)
 
-# %% ../nbs/05_scrub.ipynb #7a1a14f4
+# %% ../nbs/05_scrub.ipynb #1305041a
 def unmask(text: "str | Masked", map: PlaceholderMap, xml: bool | None = None) -> str:
     """Real values for placeholders. `xml`: escape them; by default, when the text is a fragment."""
     if isinstance(text, Masked):
         return text.restore()
     return map.unmask(text, bool(FRAGMENT.search(text)) if xml is None else xml)
 
-# %% ../nbs/05_scrub.ipynb #bec66568
+# %% ../nbs/05_scrub.ipynb #264ab8de
 def masked_transcript(transcript: Transcript, entities: Sequence[Entity], label) -> Transcript:
     """`entities` are offsets into the words joined by blanks."""
     words: list[Word] = []
@@ -411,7 +411,7 @@ def masked_transcript(transcript: Transcript, entities: Sequence[Entity], label)
     utterances = [Utterance(u.start, u.end, label(u.speaker), (moved[u.words[0]], moved[u.words[1]])) for u in transcript.utterances]
     return replace(transcript, words=words, utterances=[u for u in utterances if u.words[1] > u.words[0]])
 
-# %% ../nbs/05_scrub.ipynb #94c848f9
+# %% ../nbs/05_scrub.ipynb #b84ba9ef
 class Document:
     """All texts of one session, masked together."""
 
@@ -442,7 +442,7 @@ def _of_pairs(pairs: Sequence[Pair], blocks: Sequence[Block]) -> Iterator[str]:
     for block in blocks:
         yield from (block.text, block.speaker or "")
 
-# %% ../nbs/05_scrub.ipynb #b9e10926
+# %% ../nbs/05_scrub.ipynb #16b7d9d2
 def mask_mined(self: Scrubber, pairs: Sequence[Pair], unwritten: Sequence[Block] = ()) -> tuple[list[Pair], list[Block], Counter]:
     """A session's pairs and its unwritten speech, masked together; the counter says what was found."""
     document = Document(self, _of_pairs(pairs, unwritten), (p.xml for p in pairs))

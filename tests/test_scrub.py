@@ -100,6 +100,11 @@ def test_a_namesake_is_not_the_councillor(scrubber):
     assert len({e.replacement for e in masked.entities}) == 2
 
 
+def test_a_list_of_councillors_stays_a_list(scrubber):
+    text = "Aurelio Benavides Cuartas\nMarcela Ospina Latorre\nH.C. Luz Adriana Toro Villada\nCONCEJO MUNICIPAL DE PUERTO MANANTIAL"
+    assert scrubber.mask(text).text == "[CONCEJAL_01]\n[CONCEJAL_02]\nH.C. [CONCEJAL_04]\nCONCEJO MUNICIPAL DE PUERTO MANANTIAL"
+
+
 # ---- structured
 @pytest.mark.parametrize(("text", "kind", "value"), [
     ("cédula de ciudadanía No. 30.298.456 de Puerto Manantial", "CEDULA", "30298456"),

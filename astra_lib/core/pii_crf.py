@@ -129,7 +129,7 @@ def _doubtful(words: Sequence[Token], case: str, score: float) -> bool:
     """Where capitals carry meaning, a word without one, or a common word that opens a sentence, needs a surer tagger."""
     if len(words) == 1 and words[0].key in DISCOURSE and (case != "mixed" or words[0].first or not words[0].cap):
         return True
-    if words[0].key not in GIVEN and words[0].key in INSTITUTION_HEADS and (len(words) > 1 or score < 0.9):
+    if words[0].key not in GIVEN and words[0].key in INSTITUTION_HEADS:
         return True
     if len(words) > 1 and words[0].key in SAINTS and score < 0.97:
         return True

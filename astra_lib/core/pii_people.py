@@ -163,7 +163,7 @@ def tokenize(text: str) -> list[Token]:
     last = 0
     for match in _TOKEN.finditer(text):
         gap = text[last : match.start()]
-        tokens.append(Token(match.start(), match.end(), match[0], fold(match[0]), not tokens or bool(_BREAK.search(gap)), not gap.strip()))
+        tokens.append(Token(match.start(), match.end(), match[0], fold(match[0]), not tokens or bool(_BREAK.search(gap)), not gap.strip() and "\n" not in gap))
         last = match.end()
     return tokens
 
@@ -250,7 +250,8 @@ def extended(tokens: Sequence[Token], mention: Mention, case: str) -> Mention:
         last += 1
     while first > 0 and tokens[first].joined and not tokens[first - 1].first and starts_name(tokens[first - 1], case) and not named_thing(tokens, first - 1, case):
         first -= 1
-    while first > 0 and len(tokens[first - 1].text) == 1 and (tokens[first - 1].cap or case != "mixed") and _initial(tokens[first - 1], tokens[first]):
+    honour = first > 1 and (tokens[first - 2].key, tokens[first - 1].key) == ("h", "c")  # "H.C. Urrea" is no initial
+    while not honour and first > 0 and len(tokens[first - 1].text) == 1 and (tokens[first - 1].cap or case != "mixed") and _initial(tokens[first - 1], tokens[first]):
         first -= 1
     if 0 < first < 4 and all(t.key in PARTICLES for t in tokens[:first]):  # a line that starts "DE ANGULO ORIANA"
         first = 0
@@ -312,7 +313,7 @@ def find_roster(text: str, roster: Roster, tokens: Sequence[Token] | None = None
         who, j, used = set(hits[i]), i + 1, [i]
         while j < len(tokens):
             gap = text[tokens[j - 1].end : tokens[j].start]
-            if gap.strip() not in ("", ",", "-", "."):
+            if gap.strip() not in ("", ",", "-", ".") or "\n" in gap:
                 break
             if tokens[j].key in PARTICLES and gap.strip() == "" and j + 1 < len(tokens) and who & hits[j + 1]:
                 j += 1
@@ -440,7 +441,7 @@ def find_listed(text: str, tokens: Sequence[Token] | None = None) -> Iterator[Me
         if case != "mixed" and solid:
             solid = any(k not in COMMON and not is_spanish_word(k) or k in GIVEN and k not in COMMON for k in keys)
         if not solid and case == "mixed" and len(keys) == 1 and keys[0] in SURNAMES and not tokens[i].first:
-            lone = keys[0] not in COMMON and keys[0] not in PLACES and keys[0] not in GIVEN and not tokens[i].upper
+            lone = keys[0] not in COMMON and keys[0] not in PLACES and keys[0] not in INSTITUTION_HEADS and keys[0] not in GIVEN and not tokens[i].upper
             if lone and not named_thing(tokens, i, case):
                 yield Mention(tokens[i].start, tokens[j - 1].end, "surname", "", frozenset(), 0.4)
         if solid and not named_thing(tokens, i, case):
