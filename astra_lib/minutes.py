@@ -6,7 +6,7 @@
 __all__ = ['CUES', 'GRAMMAR', 'paragraph_xml', 'style_for', 'learn_looks', 'learn_gaps', 'complete_book', 'line_xml', 'row_xml',
            'Minutes', 'read_minutes', 'write_minutes', 'fragment', 'fragment_texts', 'check']
 
-# %% ../nbs/03_minutes.ipynb #726696cb
+# %% ../nbs/03_minutes.ipynb #077f03b2
 import re
 import statistics
 import unicodedata
@@ -21,11 +21,11 @@ from .core.ooxml import LIMITS, Limits, Package, w
 from .core.ooxml_canon import (BASES, NOTHING, STYLE_OF_KIND, Violation, check_fragment, close_fragment,
                                         kind_of_style, parse_fragment, serialize, split_style, text_of)
 from .core.ooxml_story import Line, Row, Run, Story
-from .core.ooxml_styles import Dress, Marks, Sheet, TableLook
-from .core.ooxml_write import ListNumbers, Look, Writer, gap_key, is_own, own_look
+from .core.ooxml_styles import Dress, Marks, Sheet, TableLook, plain_xml
+from .core.ooxml_write import ListNumbers, Look, Writer, is_own, own_look
 from .core.records import Paragraph, atomic_write, read_bytes
 
-# %% ../nbs/03_minutes.ipynb #45b75408
+# %% ../nbs/03_minutes.ipynb #cdc39c97
 def _text_xml(text: str) -> str:
     """A run's content: text, tabs and line breaks; blanks at an edge need xml:space or Word drops them."""
     out = []
@@ -59,7 +59,7 @@ def paragraph_xml(
         return f"<w:tr>{''.join(f'<w:tc>{c}</w:tc>' for c in cells)}</w:tr>"
     return f"<w:p>{_style_xml(style or STYLE_OF_KIND[kind])}<w:r>{_text_xml(text)}</w:r></w:p>"
 
-# %% ../nbs/03_minutes.ipynb #4d9553db
+# %% ../nbs/03_minutes.ipynb #c3ba710b
 _ROLE = r"(?:president[ea]|vicepresident[ea]|secretari[oa]|concejal(?:es|as)?|alcalde(?:sa)?|person[ea]r[oa]|relator[a]?)"
 CUES = {
     "vote": re.compile(
@@ -100,7 +100,7 @@ def _name_like(text: str) -> bool:
     words = [x for x in re.findall(r"[^\W\d_]+", text) if x.lower() not in ("de", "del", "la", "los", "las", "y")]
     return 2 <= len(words) <= 7 and all(x[0].isupper() for x in words) and not re.search(r"[:;?]|\.\s", text)
 
-# %% ../nbs/03_minutes.ipynb #36d7ffcb
+# %% ../nbs/03_minutes.ipynb #07120b05
 @dataclass
 class _Walk:
     """What the paragraphs so far have opened: the agenda, the roll call, the closing."""
@@ -179,7 +179,7 @@ def _is_heading(line: Line, text: str, words: int) -> bool:
     centred = line.align == "center"
     return (capitals and (bold or centred or words >= 2) and not _PRESENCE.search(text)) or (bold and words <= 18 and not text.endswith("."))
 
-# %% ../nbs/03_minutes.ipynb #6630c2e8
+# %% ../nbs/03_minutes.ipynb #eadb797c
 def style_for(line: Line, kind: str) -> str:
     """The canonical style of a paragraph of that kind."""
     base = STYLE_OF_KIND[kind]
@@ -188,6 +188,8 @@ def style_for(line: Line, kind: str) -> str:
         return "Nota"
     if kind == "heading" and line.align != "center" and line.style_name.lower() not in ("title", "título", "titulo"):
         base = "Subtitulo"
+    elif kind == "signature" and _SIGN_ROLE.match(text):
+        base = "Cargo"
     elif kind == "body" and line.align == "center":
         base = "Centrado"
     elif kind == "list" and line.numbering is None:
@@ -234,7 +236,7 @@ def learn_gaps(styled: Sequence[tuple[str, Line | Row]]) -> dict[tuple[str, str]
             usual.setdefault((above, below), usual.get(("", below) if stands_apart else (above, ""), 0))
     return usual
 
-# %% ../nbs/03_minutes.ipynb #8a7dc2ad
+# %% ../nbs/03_minutes.ipynb #c6b97c70
 def complete_book(book: dict[str, Look], needed: Iterable[str]) -> dict[str, Look]:
     """`book` with a look for every needed style: the same base without marker, then body text."""
     body = book.get("Cuerpo") or (max(book.items(), key=lambda b: b[0])[1] if book else Look())
@@ -250,7 +252,7 @@ def complete_book(book: dict[str, Look], needed: Iterable[str]) -> dict[str, Loo
                               b=near.b if near else base in ("Titulo", "Subtitulo"))
     return full
 
-# %% ../nbs/03_minutes.ipynb #813bfefc
+# %% ../nbs/03_minutes.ipynb #5ce1f61d
 def _marks_xml(marks: Marks, look: Look) -> str:
     """A run's w:rPr: only what differs from the paragraph's style."""
     out = [f'<w:{name}/>' if has else f'<w:{name} w:val="0"/>'
@@ -295,7 +297,7 @@ def line_xml(line: Line, style: str, look: Look, numbering: int | None = None) -
         runs.append(f"<w:r>{_marks_xml(marks, look)}{content}</w:r>")
     return f"<w:p>{_style_xml(style, numbering)}{''.join(runs)}</w:p>"
 
-# %% ../nbs/03_minutes.ipynb #9a816321
+# %% ../nbs/03_minutes.ipynb #49428494
 def row_xml(row: Row, look: Look) -> str:
     """A table's row as canonical XML."""
     cells = []
@@ -306,7 +308,7 @@ def row_xml(row: Row, look: Look) -> str:
         cells.append(f"<w:tc>{f'<w:tcPr>{span}{merge}</w:tcPr>' if span or merge else ''}{inner}</w:tc>")
     return f"<w:tr>{'<w:trPr><w:tblHeader/></w:trPr>' if row.first else ''}{''.join(cells)}</w:tr>"
 
-# %% ../nbs/03_minutes.ipynb #d0b710dc
+# %% ../nbs/03_minutes.ipynb #df743161
 @dataclass
 class Minutes:
     """An acta read. `styles`: how its tenant draws each canonical style; `warnings`: what was left out, and how often."""
@@ -352,12 +354,14 @@ def _looks(story: Story, blocks: list[tuple[str, str, Line | Row]]) -> dict[str,
     lines = [(style, block) for _, style, block in blocks if isinstance(block, Line)]
     lines += [("Celda", line) for _, _, row in blocks if isinstance(row, Row) for cell in row.cells for line in cell.lines]
     book = learn_looks(lines)
-    if (cell := book.get("Celda")) and story.sheet.paragraph_property(parse_fragment(f"<w:pPr>{cell.ppr}</w:pPr>")[0], cell.based_on, "spacing") is None:
-        # a table's style sets its cells' spacing for Word, but not for LibreOffice once the cell has a style of its own
-        book["Celda"] = replace(cell, ppr=cell.ppr + story.sheet.table_spacing(story.tables))
+    if (cell := book.get("Celda")) and "<w:spacing" not in cell.ppr:
+        # said outright: a table's style sets its cells' spacing, but not in LibreOffice once the cell has its own style
+        found = story.sheet.paragraph_property(None, cell.based_on, "spacing")
+        spacing = story.sheet.table_spacing(story.tables) if found is None else plain_xml(found)
+        book["Celda"] = replace(cell, ppr=cell.ppr + spacing)
     return book | {name: own_look(style) for name, style in story.sheet.styles.items() if is_own(style)}
 
-# %% ../nbs/03_minutes.ipynb #b20ad0d9
+# %% ../nbs/03_minutes.ipynb #508fd232
 def read_minutes(path: Path | str, limits: Limits = LIMITS) -> Minutes:
     """Read an acta (.docx): its paragraphs in the order of the body, one per table row, the empty ones skipped.
 
@@ -410,7 +414,7 @@ def _elsewhere(package: Package, story: Story) -> dict[str, list[str]]:
             found["alt text"] += [node.get(k) for k in ("descr", "title") if node.get(k)]
     return {where: sorted(set(texts)) for where, texts in found.items() if texts}
 
-# %% ../nbs/03_minutes.ipynb #55ee79db
+# %% ../nbs/03_minutes.ipynb #d19d719f
 def write_minutes(paragraphs: Sequence[Paragraph], template: Path | str, out: Path | str) -> Path:
     """Write canonical paragraphs as a .docx with the template's page, header, footer, styles, numbering.
 
@@ -429,10 +433,10 @@ def write_minutes(paragraphs: Sequence[Paragraph], template: Path | str, out: Pa
     story, read = _read(package)
     needed = {p.get(w("val")) for block in blocks for p in block.iter(w("pStyle"))} | {"Cuerpo", "Celda"}
     book = complete_book(_looks(story, read), sorted(needed))
-    gaps = learn_gaps([("Tabla" if isinstance(block, Row) else gap_key(style, block.text), block) for _, style, block in read])
+    gaps = learn_gaps([("Tabla" if isinstance(block, Row) else style, block) for _, style, block in read])
     return atomic_write(out, Writer(package, story.sheet, story, book, story.tables, gaps).write(blocks))
 
-# %% ../nbs/03_minutes.ipynb #ba266432
+# %% ../nbs/03_minutes.ipynb #a7533816
 def fragment(paragraphs: Sequence[Paragraph]) -> str:
     """The canonical XML of consecutive paragraphs; `<nada/>` for none."""
     return "".join(p.xml for p in paragraphs) or NOTHING
@@ -450,7 +454,7 @@ def fragment_texts(xml: str) -> list[tuple[str, str, str]]:
         out.append((text_of(block), kind, serialize(block)))
     return out
 
-# %% ../nbs/03_minutes.ipynb #730b8d78
+# %% ../nbs/03_minutes.ipynb #f6c9d15f
 GRAMMAR = r'''
 root ::= "<nada/>" | blocks
 blocks ::= block more
@@ -461,7 +465,7 @@ cell ::= "<w:tc><w:p" cellend
 cellend ::= "/></w:tc>" | ">" runs "</w:p></w:tc>"
 cells ::= "" | cell cells
 style ::= "" | "<w:pPr><w:pStyle w:val=\"" name "\"/></w:pPr>"
-name ::= "Titulo" num | "Subtitulo" num | "Orden" num | "Asistencia" num | "Formula" | "Palabra" marker | "Votacion" marker | "Cuerpo" marker | "Centrado" | "Lista" listnum | "Guion" | "Firma" | "Nota"
+name ::= "Titulo" num | "Subtitulo" num | "Orden" num | "Asistencia" num | "Formula" | "Palabra" marker | "Votacion" marker | "Cuerpo" marker | "Centrado" | "Lista" listnum | "Guion" | "Firma" | "Cargo" | "Nota"
 num ::= "" | "Num"
 marker ::= "" | "Num" | "Vin"
 listnum ::= "" | "2" | "Num" | "Num2"
@@ -478,7 +482,7 @@ spaced ::= "" | char spaced | " " spaced
 char ::= [^<>& \x00-\x20\x7f-\x9f\u0300-\u036f\u2028\u2029\ud800-\udfff\ufff9-\uffff] | "&amp;" | "&lt;" | "&gt;"
 '''
 
-# %% ../nbs/03_minutes.ipynb #8606622e
+# %% ../nbs/03_minutes.ipynb #390a6565
 def check(
     xml_or_path: str | Path,  # a canonical fragment, or the path of a .docx (or of a fragment's file)
     template: Path | str | None = None,  # audit findings that this file has too are not held against the other

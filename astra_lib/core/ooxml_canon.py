@@ -23,7 +23,7 @@ NOTHING = "<nada/>"
 BASES = {
     "Titulo": "heading", "Subtitulo": "heading", "Orden": "agenda", "Asistencia": "rollcall", "Formula": "formula",
     "Palabra": "handover", "Votacion": "vote", "Cuerpo": "body", "Centrado": "body", "Nota": "body",
-    "Lista": "list", "Guion": "list", "Firma": "signature", "Celda": "table",
+    "Lista": "list", "Guion": "list", "Firma": "signature", "Cargo": "signature", "Celda": "table",
 }
 STYLE_OF_KIND = {"heading": "Titulo", "agenda": "Orden", "rollcall": "Asistencia", "formula": "Formula", "handover": "Palabra",
                  "vote": "Votacion", "body": "Cuerpo", "list": "Lista", "signature": "Firma", "table": "Celda"}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import posixpath
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -25,7 +24,6 @@ OWN = "Acta "  # the w:name of a style of ours is this and its id
 _WML = "application/vnd.openxmlformats-officedocument.wordprocessingml."
 _KEPT = ("styles", "numbering", "settings", "theme", "fontTable", "header", "footer")
 _STYLE_REFERENCES = ("pStyle", "rStyle", "tblStyle", "basedOn", "next", "link", "styleLink", "numStyleLink")
-_OFFICE = re.compile(r"(?:vice)?president[ea]|secretari[oa]|concejal|relator|alcalde|person[ea]r", re.I)
 _STYLE_ORDER = ("keepNext", "keepLines", "numPr", "pBdr", "shd", "tabs", "spacing", "ind", "contextualSpacing", "jc", "outlineLvl")
 
 
@@ -288,7 +286,7 @@ class Writer:
         table: etree._Element | None = None
         before = ""
         for block in blocks:
-            here = "Tabla" if block.tag == w("tr") else gap_key(style_of(block), text_of(block))
+            here = "Tabla" if block.tag == w("tr") else style_of(block)
             if before and not (here == before == "Tabla"):
                 for _ in range(self.gaps.get((before, here), 0)):
                     body.append(element('<w:p><w:pPr><w:pStyle w:val="Cuerpo"/></w:pPr></w:p>'))
@@ -387,11 +385,6 @@ class Writer:
             for p in cell.iterchildren(w("p")):
                 tc.append(self._paragraph(p, None))
         return row
-
-
-def gap_key(style: str, text: str) -> str:
-    """What the space around a paragraph depends on: its style; under a signature the office stands close to the name."""
-    return "Firma/cargo" if style == "Firma" and _OFFICE.match(text.strip()) else style
 
 
 def style_of(p: etree._Element) -> str:
