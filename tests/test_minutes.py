@@ -206,6 +206,12 @@ def test_fixed_point_and_scrubbed(acta, minutes, tmp_path):
     assert check(out, template=acta) == []
 
 
+def test_cells_wear_the_style_of_cells(acta, minutes, tmp_path):
+    document = zipfile.ZipFile(write_minutes(minutes.paragraphs, acta, tmp_path / "b.docx")).read("word/document.xml").decode()
+    cells = re.findall(r"<w:tc>.*?</w:tc>", document)
+    assert len(cells) == 16 and all('<w:pStyle w:val="Celda"/>' in cell for cell in cells)
+
+
 def test_equal_input_gives_equal_bytes(acta, minutes, tmp_path):
     first = write_minutes(minutes.paragraphs, acta, tmp_path / "1.docx").read_bytes()
     assert first == write_minutes(minutes.paragraphs, acta, tmp_path / "2.docx").read_bytes()

@@ -306,8 +306,8 @@ class Writer:
         return body
 
     def _paragraph(self, canonical: etree._Element, lists: ListNumbers | None) -> etree._Element:
+        style = style_of(canonical)  # before copying: a copy no longer knows that it stood in a cell
         p = copy.deepcopy(canonical)
-        style = style_of(p)
         given = p.find(f"{w('pPr')}/{w('numPr')}/{w('numId')}")
         for old in p.findall(w("pPr")):
             p.remove(old)
