@@ -8,7 +8,7 @@ __all__ = ['PersonFilth', 'DatumFilth', 'StructuredDetector', 'PartyDetector', '
            'replaced', 'Scrubber', 'unmask', 'masked_transcript', 'Document', 'mask_mined', 'mask_pairs',
            'mask_session']
 
-# %% ../nbs/05_scrub.ipynb #2cf557da
+# %% ../nbs/05_scrub.ipynb #32092e35
 import re
 import threading
 from collections import Counter
@@ -30,7 +30,7 @@ from .core.pii_xml import FRAGMENT, replace_in_xml, xml_text
 from .core.records import Block, Pair, Paragraph, Transcript, Utterance, Word
 from .text import read_number
 
-# %% ../nbs/05_scrub.ipynb #fff34870
+# %% ../nbs/05_scrub.ipynb #c4625265
 class PersonFilth(scrubadub.filth.Filth):
     """Somebody's name; `mention` says which layer found it and what it knows."""
     type = "PERSONA"
@@ -47,7 +47,7 @@ class DatumFilth(scrubadub.filth.Filth):
         super().__init__(**kwargs)
         self.type, self.value = kind, value
 
-# %% ../nbs/05_scrub.ipynb #32713740
+# %% ../nbs/05_scrub.ipynb #4780dfbc
 class StructuredDetector(scrubadub.detectors.Detector):
     """Cédula, NIT, phones, e-mail, addresses, plates, accounts, IPs, cards, birth dates; written or spoken."""
     name = "astra_structured"
@@ -57,7 +57,7 @@ class StructuredDetector(scrubadub.detectors.Detector):
             yield DatumFilth(found.type, found.value, beg=found.start, end=found.end, text=text[found.start:found.end],
                              detector_name=self.name, document_name=document_name)
 
-# %% ../nbs/05_scrub.ipynb #3e194c80
+# %% ../nbs/05_scrub.ipynb #a69ecaea
 _PARTY_HEADS = re.compile(r"^(?:partido|movimiento|coalici[oó]n|alianza|grupo)\s+(?:pol[ií]tico\s+)?", re.IGNORECASE)
 
 
@@ -86,7 +86,7 @@ class PartyDetector(scrubadub.detectors.Detector):
             for match in pattern.finditer(text):
                 yield DatumFilth("PARTIDO", fold(party), match=match, detector_name=self.name, document_name=document_name)
 
-
+# %% ../nbs/05_scrub.ipynb #2900cb44
 class LookalikeDetector(scrubadub.detectors.RegexDetector):
     """Text that already looks like a placeholder of ours."""
     name = "astra_lookalike"
@@ -95,7 +95,7 @@ class LookalikeDetector(scrubadub.detectors.RegexDetector):
         for match in LOOKALIKE.finditer(text):
             yield DatumFilth("LITERAL", match[0], match=match, detector_name=self.name, document_name=document_name)
 
-# %% ../nbs/05_scrub.ipynb #89aad104
+# %% ../nbs/05_scrub.ipynb #009a2359
 class PeopleDetector(scrubadub.detectors.Detector):
     """Names by roster, role words, name lists, a CRF at a low threshold, and propagation through all texts given at once."""
     name = "astra_people"
@@ -137,7 +137,7 @@ class PeopleDetector(scrubadub.detectors.Detector):
         whole, sounds = name_words(names), {phonetic(w) for w in single if len(w) >= 5}
         return [[*known_names(k, whole), *find_again(t, single, sounds, k)] for t, k in zip(texts, tokens)]
 
-# %% ../nbs/05_scrub.ipynb #d082b5b1
+# %% ../nbs/05_scrub.ipynb #475e8d97
 def flatten(filths: Iterable[Any]) -> list[Any]:
     """scrubadub merges what overlaps; the parts are more useful to us."""
     return [part for f in filths for part in getattr(f, "filths", [f])]
@@ -151,7 +151,7 @@ def without_overlaps(data: list[DatumFilth]) -> list[DatumFilth]:
             kept.append(one)
     return kept
 
-
+# %% ../nbs/05_scrub.ipynb #1e5fdad4
 def united(people: list[PersonFilth], data: list[DatumFilth]) -> list[Mention]:
     """The people of one text: overlapping mentions become one, what touches a structured find gives way."""
     spans: list[list[Mention]] = []
@@ -173,7 +173,7 @@ def _one(group: list[Mention]) -> Mention:
     return Mention(min(m.start for m in group), max(m.end for m in group), "+".join(sorted({m.layer for m in group})),
                    roles[0] if roles else "", same or frozenset().union(*who), max(m.score for m in group))
 
-# %% ../nbs/05_scrub.ipynb #82229e35
+# %% ../nbs/05_scrub.ipynb #cee48fd5
 @dataclass
 class Known:
     """Somebody of this document: folded name words, placeholder family, and the fullest spelling seen."""
@@ -183,7 +183,7 @@ class Known:
     roster: str = ""
     sure: bool = False
 
-
+# %% ../nbs/05_scrub.ipynb #73e3b82a
 class People:
     """Gives every mention of a document to a person."""
 
@@ -216,7 +216,7 @@ class People:
         sounds = {phonetic(w) for w in person.words}
         return any(phonetic(w) not in sounds for w in words)
 
-
+# %% ../nbs/05_scrub.ipynb #b0890e1e
 def words_of(name: str) -> tuple[str, ...]:
     return tuple(w for w in (fold(x) for x in re.findall(r"[^\W\d_]+", name)) if w not in PARTICLES)
 
@@ -225,7 +225,7 @@ def roster_kind(role: str) -> str:
     """Placeholder family of a roster role: the table and the floor are councillors, the rest are officials."""
     return "CONCEJAL" if re.match(r"(?:concej|edil|president|vicepresident|primer|segund|c?abildante)", fold(role)) or not role else "FUNCIONARIO"
 
-# %% ../nbs/05_scrub.ipynb #818744f5
+# %% ../nbs/05_scrub.ipynb #a7a5ccaa
 class Settle(scrubadub.post_processors.PostProcessor):
     """Overlaps settled, persons recognised, placeholders assigned."""
     name = "astra_settle"
@@ -274,7 +274,7 @@ def _spelled(name: str) -> str:
     return name if not (name.isupper() or name.islower()) else " ".join(
         w.lower() if fold(w) in PARTICLES else w.capitalize() for w in name.split())
 
-# %% ../nbs/05_scrub.ipynb #5afde502
+# %% ../nbs/05_scrub.ipynb #4f9f08a0
 @dataclass(frozen=True)
 class Entity:
     """`[start, end)` of the input and what stands there now; type LITERAL marks an escaped look-alike."""
@@ -303,7 +303,7 @@ class Masked:
             last, shift = at + len(e.replacement), shift + len(e.replacement) - (e.end - e.start)
         return "".join([*out, self.text[last:]])
 
-
+# %% ../nbs/05_scrub.ipynb #e76094d3
 def replaced(text: str, entities: Sequence[Entity]) -> str:
     """The text with its entities exchanged."""
     out, last = [], 0
@@ -312,7 +312,7 @@ def replaced(text: str, entities: Sequence[Entity]) -> str:
         last = e.end
     return "".join([*out, text[last:]])
 
-# %% ../nbs/05_scrub.ipynb #660d05bc
+# %% ../nbs/05_scrub.ipynb #f707d0e9
 class Scrubber:
     """Masks the texts of one tenant. `roster`: rows {key, name, role, party}; `map`: kept in memory when none is given;
     `places`: names of the tenant's own places and institutions that look like people's and must stay."""
@@ -375,14 +375,14 @@ def _masked_xml(source, entities: Sequence[Entity]) -> Masked:
                      text=source.xml[source.spans[e.start][0]:source.spans[e.end - 1][1]]) for e in entities]
     return Masked(made, sorted(moved, key=lambda e: e.start), None if plain else source.xml)
 
-# %% ../nbs/05_scrub.ipynb #1305041a
+# %% ../nbs/05_scrub.ipynb #202a0d19
 def unmask(text: "str | Masked", map: PlaceholderMap, xml: bool | None = None) -> str:
     """Real values for placeholders. `xml`: escape them; by default, when the text is a fragment."""
     if isinstance(text, Masked):
         return text.restore()
     return map.unmask(text, bool(FRAGMENT.search(text)) if xml is None else xml)
 
-# %% ../nbs/05_scrub.ipynb #264ab8de
+# %% ../nbs/05_scrub.ipynb #a5887119
 def masked_transcript(transcript: Transcript, entities: Sequence[Entity], label) -> Transcript:
     """`entities` are offsets into the words joined by blanks."""
     words: list[Word] = []
@@ -411,7 +411,7 @@ def masked_transcript(transcript: Transcript, entities: Sequence[Entity], label)
     utterances = [Utterance(u.start, u.end, label(u.speaker), (moved[u.words[0]], moved[u.words[1]])) for u in transcript.utterances]
     return replace(transcript, words=words, utterances=[u for u in utterances if u.words[1] > u.words[0]])
 
-# %% ../nbs/05_scrub.ipynb #b84ba9ef
+# %% ../nbs/05_scrub.ipynb #e4be1a3a
 class Document:
     """All texts of one session, masked together."""
 
@@ -442,7 +442,7 @@ def _of_pairs(pairs: Sequence[Pair], blocks: Sequence[Block]) -> Iterator[str]:
     for block in blocks:
         yield from (block.text, block.speaker or "")
 
-# %% ../nbs/05_scrub.ipynb #16b7d9d2
+# %% ../nbs/05_scrub.ipynb #24d77c0d
 def mask_mined(self: Scrubber, pairs: Sequence[Pair], unwritten: Sequence[Block] = ()) -> tuple[list[Pair], list[Block], Counter]:
     """A session's pairs and its unwritten speech, masked together; the counter says what was found."""
     document = Document(self, _of_pairs(pairs, unwritten), (p.xml for p in pairs))
