@@ -26,8 +26,10 @@ _TITLES = re.compile(r"^(?:(?:Doctora?|Señora?|Ingenier[oa]|Capit[aá]n|Arquite
 _HEARD = (("v", "b"), ("b", "v"), ("z", "s"), ("ce", "se"), ("ll", "y"), ("h", ""), ("qu", "k"), ("j", "g"), ("s", "z"), ("y", "ll"))
 
 
-def council(folder: Path, seed: int, spoken: bool) -> list[Gold]:
-    """One document a topic: its minutes, or its speech as a recogniser writes it (lower case, no marks, some names mis-heard)."""
+def council(folder: Path, seed: int, spoken: bool, rollcall: bool = False) -> list[Gold]:
+    """One document a topic: its minutes, or its speech as a recogniser writes it (lower case, no marks, some names mis-heard).
+
+    `rollcall`: only the list of councillors, surnames first, half of it in capitals."""
     topics = [p for p in sorted(folder.glob("*.yaml")) if p.name.startswith(CHECKED)]
     if not topics:
         raise MissingError("no topics", where=str(folder))
@@ -44,7 +46,8 @@ def council(folder: Path, seed: int, spoken: bool) -> list[Gold]:
             made, found = _filled(text, cast, roster, rows, r, spoken)
             texts.append(made)
             spans.append(found)
-        if not spoken:
+        if rollcall:
+            texts, spans = [], []
             for row in roster:
                 given, surnames = row["name"].split(" ", 1)
                 line = f"{surnames} {given}: presente".upper() if r.random() < 0.5 else f"{surnames}, {given}"
