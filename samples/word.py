@@ -171,6 +171,12 @@ def spanish_ids(document: Any) -> None:
             value = element.get(attribute)
             if value in STYLE_IDS and (attribute == qn("w:styleId") or element.tag in (qn("w:basedOn"), qn("w:next"), qn("w:link"))):
                 element.set(attribute, STYLE_IDS[value])
+    for key, relation in list(document.part.rels.items()):  # a leftover of the library's own template, which knows other styles
+        if relation.reltype.endswith("/stylesWithEffects"):
+            del document.part.rels[key]
+    for part in (document.sections[0].header, document.sections[0].footer):
+        for used in part._element.iter(qn("w:pStyle"), qn("w:rStyle")):
+            used.set(qn("w:val"), STYLE_IDS.get(used.get(qn("w:val")), used.get(qn("w:val"))))
 
 
 def styled(p: Any, style: str, extra: str = "") -> None:
