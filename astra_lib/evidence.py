@@ -8,7 +8,7 @@ __all__ = ['HANDOVER', 'VOTE', 'CHAIR', 'TITLE', 'SPEAKS', 'ANSWER', 'tidy_words
            'compare', 'find_anchors', 'chain', 'Weights', 'rarity', 'near_sounds', 'Evidence', 'cue_of', 'is_name',
            'in_a_row', 'doubt_of', 'Floor', 'floor_of', 'chair_phrases', 'read_paragraphs']
 
-# %% ../nbs/03b_evidence.ipynb #ab09ce15
+# %% ../nbs/03b_evidence.ipynb #d841f06b
 import math
 import re
 from bisect import bisect_left
@@ -22,7 +22,7 @@ from rapidfuzz.distance import LCSseq, Levenshtein
 from .core.records import Paragraph, Transcript, Word
 from .text import STOPWORDS, sound, stem, tokens, word_tokens
 
-# %% ../nbs/03b_evidence.ipynb #4a543cba
+# %% ../nbs/03b_evidence.ipynb #5cb42149
 def tidy_words(transcript: Transcript) -> list[int]:
     """Indices of the usable words in order of time: finite times, some text, an end not before the start."""
     words = transcript.words
@@ -32,7 +32,7 @@ def tidy_words(transcript: Transcript) -> list[int]:
         usable.sort(key=lambda i: (words[i].start, i))
     return usable
 
-# %% ../nbs/03b_evidence.ipynb #5bfa7cee
+# %% ../nbs/03b_evidence.ipynb #327486bf
 def unit_breaks(transcript: Transcript, order: Sequence[int], soft_s: float = 9.0, hard_s: float = 15.0) -> list[int]:
     """Positions in `order` where a unit begins. Units of timed words end at pauses, full stops and turns."""
     words, starts_utterance = transcript.words, {u.words[0] for u in transcript.utterances}
@@ -55,7 +55,7 @@ def unit_breaks(transcript: Transcript, order: Sequence[int], soft_s: float = 9.
         before = word
     return breaks
 
-# %% ../nbs/03b_evidence.ipynb #f741bf7e
+# %% ../nbs/03b_evidence.ipynb #1a68a3cc
 class Vocabulary:
     """Numbers for tokens; `stem_of[token]` is the number of its stem, -1 for stop words."""
 
@@ -109,12 +109,14 @@ def listen(transcript: Transcript, vocabulary: Vocabulary) -> Speech:
     speaker = np.asarray([-1 if w.speaker is None else names.setdefault(str(w.speaker), len(names)) for w in words], np.int32)
     ids = vocabulary(found)
     unit = np.searchsorted(breaks, owners, side="right") - 1
+    unit_end = np.maximum.reduceat(end, breaks) if len(breaks) else end[:0]
+    kept, unit = np.unique(unit, return_inverse=True)  # units of signs only hold nothing to compare
     return Speech(
         ids, np.asarray(vocabulary.stem_of, np.int32)[ids] if len(ids) else ids, start[owners], end[owners], unit,
-        start[breaks], np.maximum.reduceat(end, breaks) if len(breaks) else end[:0], speaker[breaks],
-        np.searchsorted(unit, np.arange(len(breaks) + 1)), not transcript.interpolated, owners, order)
+        start[breaks][kept], unit_end[kept], speaker[breaks][kept], np.searchsorted(unit, np.arange(len(kept) + 1)),
+        not transcript.interpolated, owners, order)
 
-# %% ../nbs/03b_evidence.ipynb #bbd026df
+# %% ../nbs/03b_evidence.ipynb #955a8385
 def cut_units(speech: Speech, at: Sequence[int]) -> Speech:
     """The same speech with unit borders before each of the tokens `at`, so that an anchor owns whole units."""
     if not speech.timed or not len(at):
@@ -132,7 +134,7 @@ def cut_units(speech: Speech, at: Sequence[int]) -> Speech:
 def speech_seconds(speech: Speech) -> float:
     return float((speech.unit_end - speech.unit_start).sum())
 
-# %% ../nbs/03b_evidence.ipynb #dfffe330
+# %% ../nbs/03b_evidence.ipynb #155008a6
 def ngram_codes(ids: np.ndarray, n: int) -> np.ndarray:
     """One 64-bit code per n-gram of `ids` (a polynomial hash; a clash only costs a seed)."""
     if len(ids) < n:
@@ -152,7 +154,7 @@ def seeds(text_ids: np.ndarray, speech_ids: np.ndarray, n: int = 4) -> list[tupl
     once = (count_a[at_a] == 1) & (count_b[at_b] == 1)
     return sorted(zip(first_a[at_a[once]].tolist(), first_b[at_b[once]].tolist(), strict=True))
 
-# %% ../nbs/03b_evidence.ipynb #24183e29
+# %% ../nbs/03b_evidence.ipynb #43f8374f
 def as_string(ids: np.ndarray) -> str:
     """Token numbers as characters, the form in which rapidfuzz compares fastest."""
     return (ids.astype("<u4") + 0x10000).tobytes().decode("utf-32-le")
@@ -177,7 +179,7 @@ def densest(places: Sequence[int], gap_cost: float = 0.25, reach: int = 25) -> t
             best, best_range = score, (begun, k + 1)
     return best_range
 
-# %% ../nbs/03b_evidence.ipynb #16ef910d
+# %% ../nbs/03b_evidence.ipynb #e80e7286
 @dataclass
 class Anchor:
     """A paragraph that the speech holds almost word for word: tokens [first, last] and the share matched."""
@@ -240,7 +242,7 @@ def chain(anchors: list[Anchor]) -> list[Anchor]:
         at = previous[at]
     return out[::-1]
 
-# %% ../nbs/03b_evidence.ipynb #ac8d1365
+# %% ../nbs/03b_evidence.ipynb #72e64b16
 @dataclass(frozen=True)
 class Weights:
     """What the programme weighs, found on development data (benchmarks/align); all in units of log-likelihood."""
@@ -363,7 +365,7 @@ class Evidence:
         top = each.max(0)
         return top + np.log(np.exp(each - top).mean(0))
 
-# %% ../nbs/03b_evidence.ipynb #856ef979
+# %% ../nbs/03b_evidence.ipynb #c6f4e325
 HANDOVER = ("finalizada la intervencion", "uso de la palabra", "tomo la palabra", "concede la palabra", "concedio la palabra",
             "otorga la palabra", "otorgo la palabra", "interviene el", "interviene la", "intervino el", "intervino la",
             "toma la palabra", "cede la palabra", "cedio la palabra", "a continuacion interv", "da la palabra", "dio la palabra")
@@ -416,10 +418,10 @@ def doubt_of(paragraph: Paragraph, cue: str) -> float:
     """Log odds against having been spoken at all, relative to a plain paragraph."""
     if paragraph.kind == "heading":
         return 0.0 if re.match(r"\W*\d+[.)\-–º°]", paragraph.text) else 1.0
-    return {"signature": 3.0, "table": 2.0, "list": -2.0, "agenda": -1.5, "formula": -1.0}.get(
-        paragraph.kind, {"handover": -2.0, "vote": -2.0, "rollcall": -2.0}.get(cue, 0.0))
+    return {"signature": 3.0, "table": 2.0, "agenda": -1.5, "formula": -1.0}.get(
+        paragraph.kind, {"handover": -1.5, "vote": -1.5, "rollcall": -1.5}.get(cue, -0.8 if paragraph.kind == "list" else 0.0))
 
-# %% ../nbs/03b_evidence.ipynb #03464a3a
+# %% ../nbs/03b_evidence.ipynb #20eb2fcb
 @dataclass
 class Floor:
     """Who holds the floor: `turn[u]` numbers the turn of unit u; `table[u]` says that the chair or secretary speaks."""
