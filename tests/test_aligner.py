@@ -277,3 +277,45 @@ def test_parameters_do_what_their_sentence_says():
     built: Built = minutes_session(17, 0.5)
     short = align(built.transcript, built.paragraphs, replace(PARAMS, length_penalty_factor=3.0)).metrics["longest_span_s"]
     assert short <= align(built.transcript, built.paragraphs, PARAMS).metrics["longest_span_s"]
+
+
+SAMPLES = Path(__file__).resolve().parents[1] / "samples" / "manantial" / "sessions"
+
+
+def sample(name: str) -> Built:
+    from astra_lib.core.records import read_json
+    from astra_lib.minutes import read_minutes
+    from astra_lib.transcript import read_transcript
+
+    folder = SAMPLES / name
+    return Built(read_transcript([folder / "transcript.json"], session_id=name, tenant="manantial"),
+                 read_minutes(folder / "acta.docx").paragraphs, read_json(folder / "gold.json"))
+
+
+def test_the_sample_municipality():
+    """Real recognition with many errors, a clerk's paraphrase. The bound is far under what is reached, far over any peer."""
+    built = sample("2026-03-24")
+    alignment = align(built.transcript, built.paragraphs, PARAMS)
+    check_invariants(alignment, built.transcript, built.paragraphs)
+    found = score(alignment.pairs, built.gold)
+    assert found["f1"] > 0.75 and found["time_f1"] > 0.85
+    other = sample("2026-04-21")
+    assert align(built.transcript, other.paragraphs, PARAMS).metrics["mismatch"]
+
+
+@pytest.mark.slow
+def test_an_encoder_adds_to_the_evidence_and_breaks_nothing():
+    from astra_lib.aligner import default_encoder
+
+    built = sample("2026-03-24")
+    alignment = align(built.transcript, built.paragraphs, PARAMS, encoder=default_encoder())
+    check_invariants(alignment, built.transcript, built.paragraphs)
+    assert score(alignment.pairs, built.gold)["f1"] > 0.75
+
+
+def test_a_lonely_short_line_far_from_everything_is_left_out():
+    words = spoken("abrimos la sesión con el informe del presupuesto de rentas y gastos del municipio para el año que viene")
+    words += spoken("quórum", start=900)
+    rows = paragraphs("Se abrió la sesión con el informe del presupuesto de rentas y gastos del municipio.", "Quórum.")
+    pairs = align(transcript(words), rows, PARAMS).pairs
+    assert pairs[0].start is not None and pairs[1].start is None
