@@ -8,7 +8,7 @@ __all__ = ['HANDOVER', 'VOTE', 'CHAIR', 'TITLE', 'SPEAKS', 'ANSWER', 'tidy_words
            'compare', 'find_anchors', 'chain', 'Weights', 'rarity', 'near_sounds', 'Evidence', 'cue_of', 'is_name',
            'in_a_row', 'doubt_of', 'Floor', 'floor_of', 'chair_phrases', 'read_paragraphs']
 
-# %% ../nbs/03b_evidence.ipynb #d841f06b
+# %% ../nbs/03b_evidence.ipynb #c33f6fff
 import math
 import re
 from bisect import bisect_left
@@ -22,17 +22,17 @@ from rapidfuzz.distance import LCSseq, Levenshtein
 from .core.records import Paragraph, Transcript, Word
 from .text import STOPWORDS, sound, stem, tokens, word_tokens
 
-# %% ../nbs/03b_evidence.ipynb #5cb42149
+# %% ../nbs/03b_evidence.ipynb #5c6a9ddb
 def tidy_words(transcript: Transcript) -> list[int]:
     """Indices of the usable words in order of time: finite times, some text, an end not before the start."""
     words = transcript.words
-    usable = [i for i, w in enumerate(words)
-              if w.text and w.start is not None and math.isfinite(w.start) and math.isfinite(w.end) and w.end >= w.start >= 0]
-    if any(words[a].start > words[b].start for a, b in zip(usable, usable[1:], strict=False)):
+    usable = [i for i, w in enumerate(words) if w.text and w.start is not None and 0 <= w.start <= w.end < math.inf]
+    starts = [words[i].start for i in usable]
+    if any(a > b for a, b in zip(starts, starts[1:], strict=False)):
         usable.sort(key=lambda i: (words[i].start, i))
     return usable
 
-# %% ../nbs/03b_evidence.ipynb #327486bf
+# %% ../nbs/03b_evidence.ipynb #55de8d75
 def unit_breaks(transcript: Transcript, order: Sequence[int], soft_s: float = 9.0, hard_s: float = 15.0) -> list[int]:
     """Positions in `order` where a unit begins. Units of timed words end at pauses, full stops and turns."""
     words, starts_utterance = transcript.words, {u.words[0] for u in transcript.utterances}
@@ -55,7 +55,7 @@ def unit_breaks(transcript: Transcript, order: Sequence[int], soft_s: float = 9.
         before = word
     return breaks
 
-# %% ../nbs/03b_evidence.ipynb #1a68a3cc
+# %% ../nbs/03b_evidence.ipynb #fcaa13fe
 class Vocabulary:
     """Numbers for tokens; `stem_of[token]` is the number of its stem, -1 for stop words."""
 
@@ -116,7 +116,7 @@ def listen(transcript: Transcript, vocabulary: Vocabulary) -> Speech:
         start[breaks][kept], unit_end[kept], speaker[breaks][kept], np.searchsorted(unit, np.arange(len(kept) + 1)),
         not transcript.interpolated, owners, order)
 
-# %% ../nbs/03b_evidence.ipynb #955a8385
+# %% ../nbs/03b_evidence.ipynb #9ee6f04c
 def cut_units(speech: Speech, at: Sequence[int]) -> Speech:
     """The same speech with unit borders before each of the tokens `at`, so that an anchor owns whole units."""
     if not speech.timed or not len(at):
@@ -134,7 +134,7 @@ def cut_units(speech: Speech, at: Sequence[int]) -> Speech:
 def speech_seconds(speech: Speech) -> float:
     return float((speech.unit_end - speech.unit_start).sum())
 
-# %% ../nbs/03b_evidence.ipynb #155008a6
+# %% ../nbs/03b_evidence.ipynb #8116d7e5
 def ngram_codes(ids: np.ndarray, n: int) -> np.ndarray:
     """One 64-bit code per n-gram of `ids` (a polynomial hash; a clash only costs a seed)."""
     if len(ids) < n:
@@ -154,7 +154,7 @@ def seeds(text_ids: np.ndarray, speech_ids: np.ndarray, n: int = 4) -> list[tupl
     once = (count_a[at_a] == 1) & (count_b[at_b] == 1)
     return sorted(zip(first_a[at_a[once]].tolist(), first_b[at_b[once]].tolist(), strict=True))
 
-# %% ../nbs/03b_evidence.ipynb #43f8374f
+# %% ../nbs/03b_evidence.ipynb #eda1d846
 def as_string(ids: np.ndarray) -> str:
     """Token numbers as characters, the form in which rapidfuzz compares fastest."""
     return (ids.astype("<u4") + 0x10000).tobytes().decode("utf-32-le")
@@ -179,7 +179,7 @@ def densest(places: Sequence[int], gap_cost: float = 0.25, reach: int = 25) -> t
             best, best_range = score, (begun, k + 1)
     return best_range
 
-# %% ../nbs/03b_evidence.ipynb #e80e7286
+# %% ../nbs/03b_evidence.ipynb #a30cec0b
 @dataclass
 class Anchor:
     """A paragraph that the speech holds almost word for word: tokens [first, last] and the share matched."""
@@ -242,7 +242,7 @@ def chain(anchors: list[Anchor]) -> list[Anchor]:
         at = previous[at]
     return out[::-1]
 
-# %% ../nbs/03b_evidence.ipynb #72e64b16
+# %% ../nbs/03b_evidence.ipynb #b7d3f836
 @dataclass(frozen=True)
 class Weights:
     """What the programme weighs, found on development data (benchmarks/align); all in units of log-likelihood."""
@@ -282,12 +282,18 @@ def near_sounds(wanted: dict[str, int], heard: dict[str, int]) -> dict[int, list
         return {key} | {key[:i] + key[i + 1:] for i in range(len(key))}
 
     index: dict[str, set[str]] = defaultdict(set)
+    heads, tails = set(), set()
     for text in wanted:
-        for form in forms(sound(text)):
+        key = sound(text)
+        heads.add(key[:2])
+        tails.add(key[-2:])
+        for form in forms(key):
             index[form].add(text)
     out: dict[int, list[int]] = defaultdict(list)
     for text, number in heard.items():
         key = sound(text)
+        if key[:2] not in heads and key[-2:] not in tails:
+            continue  # one wrong letter leaves the beginning or the end as it was
         for match in set().union(*(index[f] for f in forms(key) if f in index)):
             if Levenshtein.distance(key, sound(match)) <= 1 + (len(key) >= 9):
                 out[wanted[match]].append(number)
@@ -326,7 +332,7 @@ class Evidence:
         heard = []
         for s in self.stems[paragraph]:
             at = self.places[s]
-            at = at[np.searchsorted(at, lo): np.searchsorted(at, hi)]
+            at = at[at.searchsorted(lo): at.searchsorted(hi)]
             if len(at):
                 heard.append((s, at - lo))
         matrix = np.zeros((len(heard), hi - lo), np.float32)
@@ -365,7 +371,7 @@ class Evidence:
         top = each.max(0)
         return top + np.log(np.exp(each - top).mean(0))
 
-# %% ../nbs/03b_evidence.ipynb #c6f4e325
+# %% ../nbs/03b_evidence.ipynb #3bb12fb9
 HANDOVER = ("finalizada la intervencion", "uso de la palabra", "tomo la palabra", "concede la palabra", "concedio la palabra",
             "otorga la palabra", "otorgo la palabra", "interviene el", "interviene la", "intervino el", "intervino la",
             "toma la palabra", "cede la palabra", "cedio la palabra", "a continuacion interv", "da la palabra", "dio la palabra")
@@ -421,7 +427,7 @@ def doubt_of(paragraph: Paragraph, cue: str) -> float:
     return {"signature": 3.0, "table": 2.0, "agenda": -1.5, "formula": -1.0}.get(
         paragraph.kind, {"handover": -1.5, "vote": -1.5, "rollcall": -1.5}.get(cue, -0.8 if paragraph.kind == "list" else 0.0))
 
-# %% ../nbs/03b_evidence.ipynb #20eb2fcb
+# %% ../nbs/03b_evidence.ipynb #51dcda44
 @dataclass
 class Floor:
     """Who holds the floor: `turn[u]` numbers the turn of unit u; `table[u]` says that the chair or secretary speaks."""
