@@ -17,9 +17,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, File, Form, Header, HTTPException, Request, UploadFile
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
 from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from astra_lib.core.errors import AstraError, ConflictError, GateError, MissingError, ServiceError
 from astra_lib.core.records import Block, sha256_bytes, to_dict
@@ -69,6 +78,16 @@ def build(service: Service, tokens: Tokens) -> FastAPI:
     def astra_error(_: Request, error: AstraError) -> JSONResponse:
         code = next((c for kind, c in STATUS.items() if isinstance(error, kind)), 400)
         return JSONResponse({"error": error.what, "where": error.where, "remedy": error.remedy}, status_code=code)
+
+    @app.exception_handler(RequestValidationError)
+    def not_valid(_: Request, error: RequestValidationError) -> JSONResponse:
+        """Where and what, never the value: it may be a person's words."""
+        where = [".".join(str(p) for p in e["loc"]) + ": " + e["msg"] for e in error.errors()[:5]]
+        return JSONResponse({"error": "the request is not valid", "where": "; ".join(where), "remedy": "See /docs"}, status_code=422)
+
+    @app.exception_handler(StarletteHTTPException)
+    def refused(_: Request, error: StarletteHTTPException) -> JSONResponse:
+        return JSONResponse({"error": error.detail, "where": None, "remedy": None}, status_code=error.status_code, headers=error.headers)
 
     def who(authorization: Annotated[str | None, Header()] = None) -> Principal:
         scheme, _, token = (authorization or "").partition(" ")
@@ -131,38 +150,37 @@ def build(service: Service, tokens: Tokens) -> FastAPI:
     @app.post("/v1/corrections", status_code=201)
     def correct(body: CorrectionIn, me: Principal = corrector) -> dict[str, Any]:
         record = service.audit.get(body.audit_id)
-        own(record["tenant"] if isinstance(record, dict) else record.tenant, me)
+        own(record.tenant, me)
         return save_correction(service, me, body)
 
     @app.get("/v1/audit/{audit_id}")
     def audit(audit_id: str, me: Principal = reader) -> dict[str, Any]:
         record = service.audit.get(audit_id)
-        row = record if isinstance(record, dict) else to_dict(record)
-        own(row["tenant"], me)
-        return row
+        own(record.tenant, me)
+        return to_dict(record)
 
     @app.post("/v1/training", status_code=202)
     def train(body: TrainingIn, me: Principal = operator) -> dict[str, Any]:
-        from trainer import jobs
+        import trainer.jobs as jobs
         return jobs.to_public(jobs.submit_run(body.dataset_run, me.tenant, service.settings))
 
     @app.get("/v1/training/{job_id}")
     def training(job_id: str, me: Principal = reader) -> dict[str, Any]:
-        from trainer import jobs
+        import trainer.jobs as jobs
         job = jobs.status(job_id, service.settings)
         own(job.tenant, me)
         return jobs.to_public(job)
 
     @app.post("/v1/training/{job_id}/cancel")
     def cancel(job_id: str, me: Principal = operator) -> dict[str, Any]:
-        from trainer import jobs
+        import trainer.jobs as jobs
         own(jobs.status(job_id, service.settings).tenant, me)
         return jobs.to_public(jobs.cancel(job_id, service.settings))
 
     @app.post("/v1/webhooks/runpod/{job_id}/{token}")
     def webhook(job_id: str, token: str) -> dict[str, str]:
         """A hint, never evidence: the body is not read, the job is asked for its state."""
-        from trainer import jobs
+        import trainer.jobs as jobs
         if not hmac.compare_digest(token, jobs.webhook_token(job_id, service.settings)):
             raise HTTPException(404, "no such job")
         jobs.status(job_id, service.settings)
@@ -197,9 +215,9 @@ def own(tenant: str, me: Principal) -> None:
 
 def save_correction(service: Service, me: Principal, body: CorrectionIn) -> dict[str, Any]:
     """Keep the clerk's text, masked, under corrections/<tenant>/ in S3, where the next training looks for it."""
-    scrubber, keep = service.privacy(me.tenant)
-    row = {"audit_id": body.audit_id, "tenant": me.tenant, "text": scrubber.mask(body.text).text,
-           "xml": scrubber.mask(body.xml).text if body.xml else None, "role": me.role,
+    _, keep = service.privacy(me.tenant)
+    row = {"audit_id": body.audit_id, "tenant": me.tenant, "text": service.mask(me.tenant, body.text),
+           "xml": service.mask(me.tenant, body.xml) if body.xml else None, "role": me.role,
            "time": datetime.now(UTC).isoformat(timespec="milliseconds")}
     keep.save()
     correction_id = sha256_bytes(json.dumps(row, sort_keys=True))[:16]
@@ -221,6 +239,8 @@ class Metrics:
         service.swapper.listeners.append(lambda r: swaps.labels("ok" if r.ok else "failed").inc())
         generation = Gauge("astra_adapter_generation", "generation in service", ["tenant"], registry=self.registry)
         service.swapper.listeners.append(lambda r: generation.labels(r.tenant).set(r.generation) if r.ok else None)
+        for tenant, served in service.swapper.tenants().items():  # those loaded before anyone counted
+            generation.labels(tenant).set(served.generation)
 
     def timed(self) -> Any:
         return _Timer(self)
@@ -258,9 +278,26 @@ class Drafts:
         suffix = Path(recording.filename or "recording").suffix.lower() or ".json"
         for upload, name in ((recording, f"recording{suffix}"), (template, "template.docx")):
             self._save(upload, folder / name)
+        try:
+            self._check(folder / f"recording{suffix}", folder / "template.docx")
+        except AstraError:
+            shutil.rmtree(folder)
+            raise
         self._write(draft_id, {"id": draft_id, "tenant": tenant, "session_id": session_id, "status": "queued", "done": 0, "of": 0})
         self._pool.submit(self._run, draft_id, tenant, session_id, folder / f"recording{suffix}", folder / "template.docx")
         return self.state(draft_id, tenant)
+
+    @staticmethod
+    def _check(recording: Path, template: Path) -> None:
+        """What cannot be used is said now, not after an hour's drafting."""
+        from astra_lib.minutes import read_minutes
+        from astra_lib.transcript import check_audio, read_transcript
+
+        read_minutes(template)
+        if recording.suffix == ".json":
+            read_transcript([recording])
+        else:
+            check_audio(recording)
 
     def _save(self, upload: UploadFile, path: Path) -> None:
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 import time
@@ -9,12 +10,11 @@ import uuid
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from astra_lib.core.audit import AuditLog
-from astra_lib.core.errors import AstraError, GateError, InputError, MissingError
-from astra_lib.core.records import AuditRecord, Block, dumps, read_json, sha256_bytes
+from astra_lib.core.errors import AstraError, GateError, InputError, MissingError, ServiceError
+from astra_lib.core.records import Block, dumps, read_json, sha256_bytes
 from astra_lib.core.registry import Registry
 from astra_lib.core.settings import Settings
 from astra_lib.core.store import Store
@@ -25,6 +25,7 @@ from astra_lib.scrub import PlaceholderMap, Scrubber
 from .engine import Batcher, Engine, Generation
 from .swap import Served, Swapper
 
+log = logging.getLogger("astra.service")
 CANARY = build_prompt("Se abre la sesión y se verifica el quórum.", Context())
 MAX_BLOCK_CHARS = 12_000
 _PLACEHOLDER = re.compile(r"\[[A-ZÁÉÍÓÚÑ]+(?:_[A-Z]+)*_\d+\]")
@@ -70,6 +71,8 @@ class Service:
         """Load the base model and connect to S3 and Redis; the swapper follows promotions from here on."""
         from trainer.base_model import ensure_base
 
+        if settings.serve.vllm_url:
+            raise SettingsError("serving through vLLM is not built yet", where="[serve] vllm_url", remedy="Leave it empty")
         service = cls(settings, Engine.load(ensure_base(settings), settings.model.revision),
                       Registry.open(settings), Store.open(settings), AuditLog.open(settings))
         service.swapper.start()
@@ -91,6 +94,14 @@ class Service:
                 self._privacy[tenant] = (Scrubber(tenant, read_json(roster), keep), keep)
             return self._privacy[tenant]
 
+    def mask(self, tenant: str, text: str) -> str:
+        """`text` with placeholders for people and their data; one thread at a time numbers them."""
+        if not text:
+            return ""
+        scrubber, _ = self.privacy(tenant)
+        with self._privacy_lock:
+            return scrubber.mask(text).text
+
     def admit(self, tenant: str, block: Block, context: Context = Context()) -> Ticket:
         """Mask a block, take the adapter now in service, and queue it."""
         if not block.text.strip():
@@ -99,18 +110,26 @@ class Service:
             raise InputError(f"a block of {len(block.text)} characters, {block.start:.1f}-{block.end:.1f} s",
                              remedy=f"At most {MAX_BLOCK_CHARS} characters, end after start")
         served = self.swapper.served(tenant)
-        scrubber, _ = self.privacy(tenant)
-        with self._privacy_lock:
-            masked = scrubber.mask(block.text).text
-            seen = Context(scrubber.mask(context.agenda).text if context.agenda else "",
-                           scrubber.mask(context.previous).text if context.previous else "", context.role)
-        prompt = build_prompt(masked, seen)
+        seen = Context(self.mask(tenant, context.agenda), self.mask(tenant, context.previous), context.role)
+        prompt = build_prompt(self.mask(tenant, block.text), seen)
         future = self.batcher.submit(prompt, served.bundle, self.settings.serve.max_new_tokens)
         return Ticket(block, prompt, served, future)
 
     def finish(self, ticket: Ticket, tenant: str, session_id: str, transcript_sha256: str, timeout_s: float = 600) -> list[ServedParagraph]:
-        """Wait for the answer, refuse what does not validate, fill in the names, write the audit."""
-        made: Generation = ticket.future.result(timeout=timeout_s)
+        """Wait for the answer, refuse what does not validate, fill in the names, write the audit.
+
+        Nothing is served without its audit record: with Redis away this raises `ServiceError` (HTTP 503), the answer is
+        thrown away and the caller sends the block again."""
+        try:
+            made: Generation = ticket.future.result(timeout=timeout_s)
+        except AstraError:
+            raise
+        except TimeoutError:
+            raise ServiceError(f"no answer within {timeout_s:.0f} s", remedy="Send it again in some minutes") from None
+        except Exception as error:  # whatever the model ran into, the caller is told that nothing was written
+            log.exception("generation failed")
+            raise ServiceError(f"the model could not answer ({type(error).__name__})", where=f"{ticket.block.start:.1f} s",
+                               remedy="Send the block again; if it happens again, send it in smaller blocks") from error
         if made.text == NOTHING:
             return []
         if found := check(made.text):

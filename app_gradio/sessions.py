@@ -14,7 +14,7 @@ from astra_lib.formatter import Context
 from astra_lib.minutes import paragraph_xml, write_minutes
 from astra_lib.transcript import speech_blocks
 
-from .service import Service, ServedParagraph, Ticket
+from .service import ServedParagraph, Service, Ticket
 
 Progress = Callable[[int, int], None]
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from astra_lib.core.errors import AstraError, GateError, MissingError
+from astra_lib.core.errors import AstraError, GateError, InputError, MissingError
 from astra_lib.minutes import check
 
 from .engine import Batcher, Engine
@@ -53,7 +54,8 @@ class Swapper:
         self.engine, self.batcher, self.registry, self.store = engine, batcher, registry, store
         self.cache, self.canary, self.replica = cache, canary, replica
         self._served: dict[str, Served] = {}
-        self.history: list[SwapResult] = []
+        self.history: deque[SwapResult] = deque(maxlen=200)
+        self._refused: dict[str, int] = {}  # tenant -> generation that will not get better by being tried again
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.listeners: list[Callable[[SwapResult], None]] = []
@@ -73,7 +75,8 @@ class Swapper:
         for tenant in self.registry.tenants():
             current = self.registry.current(tenant)
             have = self._served.get(tenant)
-            if current is not None and (have is None or have.generation != current.generation):
+            if current is not None and (have is None or have.generation != current.generation) \
+                    and self._refused.get(tenant) != current.generation:
                 self.swap(current)
 
     def swap(self, promotion: Any) -> SwapResult:
@@ -93,8 +96,10 @@ class Swapper:
             if have is None or have.generation < served.generation:
                 self._served[tenant] = served
             swap_us = (time.perf_counter() - moved) * 1e6
-        except AstraError as failure:
-            error = str(failure)
+        except Exception as failure:  # whatever it is, the follower lives on and the incumbent serves
+            error = str(failure) or type(failure).__name__
+            if isinstance(failure, GateError | InputError):
+                self._refused[tenant] = promotion.generation
             log.error("swap of %s to generation %s failed: %s", tenant, promotion.generation, failure)
         result = SwapResult(tenant, promotion.generation, not error, error, load_ms, canary_ms, swap_us)
         self.history.append(result)
@@ -106,7 +111,11 @@ class Swapper:
         path = self.cache / f"{adapter.sha256}.zip"
         if not path.is_file():
             self.store.get_file(adapter.key, path)
-        bundle = self.engine.load_adapter(path)
+        try:
+            bundle = self.engine.load_adapter(path)
+        except AstraError:
+            path.unlink(missing_ok=True)  # a spoilt cache must not outlive a sound object in the store
+            raise
         if bundle.sha256 != adapter.sha256 or bundle.tenant != adapter.tenant:
             path.unlink(missing_ok=True)
             raise GateError("the adapter in the store is not the one that was promoted", where=adapter.key)

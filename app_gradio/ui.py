@@ -34,8 +34,8 @@ def build(service: Service, tokens: Tokens) -> Any:
         try:
             words = max(1, len(speech.split()))
             block = Block(0.0, min(60.0, words / 2.5), None, speech)
-            scrubber, keep = service.privacy(me.tenant)
-            masked = scrubber.mask(speech).text
+            _, keep = service.privacy(me.tenant)
+            masked = service.mask(me.tenant, speech)
             bare = service.batcher.submit(build_prompt(masked, Context()), None, service.settings.serve.max_new_tokens)
             paragraphs, served = service.process(me.tenant, "revision", [block])
             before = keep.unmask("\n\n".join(text for text, _, _ in _texts(bare.result(timeout=600).text)))
@@ -58,7 +58,7 @@ def build(service: Service, tokens: Tokens) -> Any:
         me = enter(token)
         try:
             record = service.audit.get(audit_id.strip())
-            row = record if isinstance(record, dict) else record.__dict__
+            row = record.__dict__
             if row["tenant"] != me.tenant:
                 raise InputError("no hay tal registro para este concejo", where=audit_id)
         except AstraError as error:

@@ -56,7 +56,7 @@ def build_dataset(mined: Mined, tenant: str, roster: Path | str, out: Path | str
     for session_id in (progress or _bar)(mined.sessions):
         pairs = mined.pairs_of(session_id)
         quiet = mined.unwritten_of(session_id)
-        pairs, quiet, entities = scrubber.mask_mined(pairs, quiet)
+        pairs, quiet, entities = scrubber.mask_mined(pairs, quiet)  # type: ignore[attr-defined]
         masked += pairs
         unwritten[session_id] = quiet
         found.update(entities)

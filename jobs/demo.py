@@ -103,7 +103,7 @@ class Watch:
         self.thread.join(timeout=30)
 
     def _say(self) -> None:
-        from trainer import jobs
+        import trainer.jobs as jobs
 
         while not self.stop.wait(self.every_s):
             with contextlib.suppress(AstraError):
