@@ -11,7 +11,7 @@ __all__ = ['GAP_ODDS', 'FINE', 'FEATURES', 'COEFFICIENTS', 'explains', 'Session'
            'pair_of', 'uncovered', 'summary', 'score', 'overlap', 'merged', 'path_figure', 'timeline_figure', 'clock',
            'doubtful', 'alignment_page']
 
-# %% ../nbs/04_aligner.ipynb #6d647003
+# %% ../nbs/04_aligner.ipynb #1c158b3d
 import math
 from bisect import bisect_left
 from collections import defaultdict
@@ -31,7 +31,7 @@ from .report import COLORS, Page, new_figure
 from .text import guess_language
 from .transcript import speech_blocks
 
-# %% ../nbs/04_aligner.ipynb #7a839a31
+# %% ../nbs/04_aligner.ipynb #a99b8e0d
 def explains(words: int, settings: AlignSettings, terse: float = 1.0) -> float:
     """The longest stretch in seconds that a paragraph of so many words can stand for, never more than five minutes.
 
@@ -91,7 +91,7 @@ def prepare(transcript: Transcript, paragraphs: Sequence[Paragraph], decoys: Seq
     return Session(speech, texts, cues, evidence, floor, sizes, limits, anchors,
                    [doubt_of(p, c) for p, c in zip((*paragraphs, *decoys), cues, strict=True)], borders(speech, floor, transcript), len(paragraphs), language)
 
-# %% ../nbs/04_aligner.ipynb #79261a25
+# %% ../nbs/04_aligner.ipynb #ccbba897
 GAP_ODDS = (math.log(0.85), math.log(0.15))  # how often a gap between two written stretches is a short one, or a long one
 
 
@@ -148,7 +148,7 @@ def chances(tables: list[np.ndarray], offsets: list[int], drifts: list[np.ndarra
         rest = np.logaddexp(np.logaddexp(rest, later), np.append(-np.inf, begun[:-1] - share))
     return out[::-1]
 
-# %% ../nbs/04_aligner.ipynb #ab02d167
+# %% ../nbs/04_aligner.ipynb #f8a7620d
 def windows(task: Task, session: "Session", drifts: list[np.ndarray], w: Weights, grain: int = 16, small: int = 40_000) -> list[tuple[int, int]]:
     """For every row the units [a, b) in which it may begin: all of them in a small gap, else what the coarse pass leaves."""
     n = task.hi - task.lo
@@ -169,7 +169,7 @@ def windows(task: Task, session: "Session", drifts: list[np.ndarray], w: Weights
     low, high = np.maximum(low - 1, 0), np.minimum(np.maximum(high, low) + 1, len(edges) - 2)
     return [(task.lo + int(edges[a]), task.lo + int(edges[b + 1])) for a, b in zip(low, high, strict=True)]
 
-# %% ../nbs/04_aligner.ipynb #6680fdf4
+# %% ../nbs/04_aligner.ipynb #bdb7380f
 def score_table(row: int, task: Task, window: tuple[int, int], session: "Session", expected: np.ndarray, w: Weights) -> np.ndarray:
     """Log weight of every span of paragraph `row` that begins in `window`; the evidence in it is kept for the next pass."""
     speech = session.speech
@@ -218,7 +218,7 @@ def cue_score(cue: str, a: int, ends: np.ndarray, floor: Floor, w: Weights) -> n
         return w.cue * (0.5 * handed + 0.5 * floor.table[first]) - w.crossing * crossed
     return 0.5 * w.cue * floor.table[first] - 0.3 * w.crossing * crossed
 
-# %% ../nbs/04_aligner.ipynb #1c2ae595
+# %% ../nbs/04_aligner.ipynb #5ca07560
 FINE = 1.0  # what the exact overlap counts beside reaching a half
 
 
@@ -279,7 +279,7 @@ def forward_only(choices: list[list[Candidate]], least: float, reach: int = 40) 
         at = states[at][3]
     return out[::-1]
 
-# %% ../nbs/04_aligner.ipynb #3f4c32e6
+# %% ../nbs/04_aligner.ipynb #05d31658
 def pace(words: np.ndarray, cues: Sequence[str], placed: dict[int, tuple[float, float]], speech_s: float) -> np.ndarray:
     """Expected seconds of every paragraph. `placed`: paragraph -> (seconds, probability) of a first pass; empty: a guess."""
     cue = np.asarray(cues)
@@ -293,7 +293,7 @@ def pace(words: np.ndarray, cues: Sequence[str], placed: dict[int, tuple[float, 
         out[group] = rate * (words[group] + 4) - 2
     return out.clip(1.0)
 
-# %% ../nbs/04_aligner.ipynb #34921aa1
+# %% ../nbs/04_aligner.ipynb #920280a4
 @dataclass
 class Span:
     """Where a paragraph was spoken: tokens [first, last], seconds, and why we think so."""
@@ -335,7 +335,7 @@ def exact(speech: Speech, first: int, last: int, ratio: float, text: np.ndarray)
     last = after - 1 if after - 1 - last <= 2 else last
     return Span(first, last, float(speech.start[first]), float(speech.end[last]), ratio, units=units)
 
-# %% ../nbs/04_aligner.ipynb #17d6e5bc
+# %% ../nbs/04_aligner.ipynb #390ca292
 def without_gaps(speech: Speech, hits: np.ndarray, span: Span, max_gap_s: float) -> Span | None:
     """The part of the span with most matches after every run of unmatched units longer than `max_gap_s` is split off.
 
@@ -397,7 +397,7 @@ def lawful(spans: dict[int, Span], session: "Session", settings: AlignSettings) 
             kept[paragraph], last = span, (span.start, span.end)
     return trusted(kept, session, settings)
 
-# %% ../nbs/04_aligner.ipynb #2ae07cbc
+# %% ../nbs/04_aligner.ipynb #0baf8d54
 def close_small_gaps(spans: dict[int, Span], session: "Session") -> dict[int, Span]:
     """Summaries grow over unclaimed units of their own turn, by up to 4 seconds at either side (8 where turns are known and
     the minutes follow them, hand-over by hand-over); copies stay as they are."""
@@ -426,7 +426,7 @@ def close_small_gaps(spans: dict[int, Span], session: "Session") -> dict[int, Sp
                                      start=float(speech.unit_start[lo]), end=float(speech.unit_end[hi]))
     return out
 
-# %% ../nbs/04_aligner.ipynb #34509e2b
+# %% ../nbs/04_aligner.ipynb #0515b52d
 FEATURES = ("bias", "right", "ratio", "recall", "length", "stems")
 COEFFICIENTS = (0.518, 1.936, 1.754, 0.345, -0.806, 0.707)
 
@@ -446,7 +446,7 @@ def confidence_of(traits: Sequence[float]) -> float:
     z = sum(c * f for c, f in zip(COEFFICIENTS, traits, strict=True))
     return 1 / (1 + math.exp(-z))
 
-# %% ../nbs/04_aligner.ipynb #731e3f35
+# %% ../nbs/04_aligner.ipynb #1112ea65
 @dataclass
 class Alignment:
     """`pairs`: one per paragraph in order. `metrics`: see `align`. `unwritten`: speech no pair covers, (start, end) in s."""
@@ -482,7 +482,7 @@ def gaps_between(anchors: list[tuple[int, int, int]], paragraphs: int, speech: S
             out.append(Task(list(range(p + 1, q)), lo, hi))
     return out
 
-# %% ../nbs/04_aligner.ipynb #ebf1e203
+# %% ../nbs/04_aligner.ipynb #af3ba67b
 def solve(session: Session, expected: np.ndarray, weights: Weights, least: float, extra: dict[int, list[int]] | None = None) -> dict[int, Candidate]:
     """The chosen span of every paragraph that is no anchor. `extra[p]`: decoy rows to be tried just before paragraph p."""
     speech, extra = session.speech, extra or {}
@@ -503,7 +503,7 @@ def solve(session: Session, expected: np.ndarray, weights: Weights, least: float
         out |= {c.paragraph: c for c in forward_only(choices, least)}
     return out
 
-# %% ../nbs/04_aligner.ipynb #e35a4cfe
+# %% ../nbs/04_aligner.ipynb #9eb312c4
 def spans_of(session: Session, placed: dict[int, Candidate]) -> dict[int, Span]:
     """Anchors and placements as spans in seconds, edges set, evidence noted."""
     speech, out = session.speech, {}
@@ -526,7 +526,7 @@ def spans_of(session: Session, placed: dict[int, Candidate]) -> dict[int, Span]:
         span.recall = float((rare * inside).sum() / max(rare.sum(), 1e-9))
     return out
 
-# %% ../nbs/04_aligner.ipynb #60bc9fc4
+# %% ../nbs/04_aligner.ipynb #6df5c766
 def default_encoder() -> Any:
     """Multilingual sentence vectors out of an installed wheel, numpy only (USE multilingual v3); raises `MissingError` without it."""
     try:
@@ -567,7 +567,7 @@ def add_meaning(session: Session, placed: dict[int, Candidate], paragraphs: Sequ
                 table += w.meaning * (total[ends] - total[np.arange(a, b)[:, None]]) / np.sqrt(np.arange(1, table.shape[1] + 1))
     return len(unsure)
 
-# %% ../nbs/04_aligner.ipynb #eae0d877
+# %% ../nbs/04_aligner.ipynb #7aabdcee
 def choose_decoys(paragraphs: Sequence[Paragraph], others: Sequence[Paragraph], most: int = 40) -> tuple[list[Paragraph], dict[int, list[int]]]:
     """Decoy paragraphs, and before which paragraph each is tried (as row numbers after the paragraphs)."""
     def wordy(p: Paragraph) -> bool:
@@ -615,7 +615,7 @@ def judge_session(session: Session, spans: dict[int, Span], tried: dict[int, Can
             "at_home": round(home, 4), "mismatch": bool(not spans or strange or home < 0.1),
             "language": {"minutes": session.language, "speech": heard}}
 
-# %% ../nbs/04_aligner.ipynb #d97ccbc4
+# %% ../nbs/04_aligner.ipynb #69f2e868
 def align(transcript: Transcript, paragraphs: Sequence[Paragraph], params: AlignSettings, *, decoys: Sequence[Paragraph] = (),
           encoder: Any = None, weights: Weights | None = None) -> Alignment:
     """Find the seconds of every paragraph.
@@ -698,7 +698,7 @@ def summary(pairs: Sequence[Pair], speech: Speech, unwritten: Sequence[tuple[flo
         "longest_span_s": round(float(max((p.end - p.start for p in aligned), default=0.0)), 3), "interpolated": not speech.timed,
     }
 
-# %% ../nbs/04_aligner.ipynb #ac36594e
+# %% ../nbs/04_aligner.ipynb #416f0e4f
 def score(pairs: Sequence[Pair], gold: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Precision, recall and F1 of the pairs against gold rows `{paragraph, start, end, kind}`, seconds or None.
 
@@ -743,7 +743,7 @@ def merged(spans) -> list[tuple[float, float]]:
             out.append((start, end))
     return out
 
-# %% ../nbs/04_aligner.ipynb #f61fc590
+# %% ../nbs/04_aligner.ipynb #84898ff2
 def path_figure(alignment: Alignment) -> Any:
     """Every pair as a bar from its start to its end, at the height of its paragraph; anchors are marked."""
     fig, ax = new_figure(height=3.6)
