@@ -97,7 +97,7 @@ def build(service: Service, tokens: Tokens) -> FastAPI:
         return principal
 
     def needs(action: str) -> Callable[..., Principal]:
-        def check(principal: Annotated[Principal, Depends(who)]) -> Principal:
+        def check(principal: Principal = Depends(who)) -> Principal:
             if not principal.may(action):
                 raise HTTPException(403, f"a {principal.role} may not {action}")
             return principal

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from astra_lib.core.audit import AuditLog
-from astra_lib.core.errors import AstraError, GateError, InputError, MissingError, ServiceError
+from astra_lib.core.errors import AstraError, GateError, InputError, MissingError, ServiceError, SettingsError
 from astra_lib.core.records import Block, dumps, read_json, sha256_bytes
 from astra_lib.core.registry import Registry
 from astra_lib.core.settings import Settings
