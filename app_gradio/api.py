@@ -77,7 +77,7 @@ def build(service: Service, tokens: Tokens) -> FastAPI:
     @app.exception_handler(AstraError)
     def astra_error(_: Request, error: AstraError) -> JSONResponse:
         code = next((c for kind, c in STATUS.items() if isinstance(error, kind)), 400)
-        return JSONResponse({"error": error.what, "where": error.where, "remedy": error.remedy}, status_code=code)
+        return JSONResponse({"error": error.what, "where": without_path(error.where), "remedy": error.remedy}, status_code=code)
 
     @app.exception_handler(RequestValidationError)
     def not_valid(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -213,6 +213,11 @@ def own(tenant: str, me: Principal) -> None:
         raise HTTPException(404, "no such thing for this tenant")
 
 
+def without_path(where: str | None) -> str | None:
+    """The file's name alone: the server's folders are nobody's business."""
+    return Path(where).name if where and where.startswith("/") else where
+
+
 def save_correction(service: Service, me: Principal, body: CorrectionIn) -> dict[str, Any]:
     """Keep the clerk's text, masked, under corrections/<tenant>/ in S3, where the next training looks for it."""
     _, keep = service.privacy(me.tenant)
@@ -323,7 +328,7 @@ class Drafts:
             self._write(draft_id, state | {"status": "done", "paragraphs": [asdict(p) for p in made.paragraphs],
                                            "gaps": made.gaps, "silent_blocks": made.silent})
         except AstraError as error:
-            self._write(draft_id, state | {"status": "failed", "error": str(error)})
+            self._write(draft_id, state | {"status": "failed", "error": error.what, "where": without_path(error.where), "remedy": error.remedy})
         except Exception as error:  # the draft's own state must say it: nobody waits on this thread
             self._write(draft_id, state | {"status": "failed", "error": f"{type(error).__name__}: {error}"})
             raise

@@ -1,0 +1,309 @@
+"""The real application over HTTP: tiny base, PEFT adapters, embedded servers, every route."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app_gradio.auth import issue
+from app_gradio.main import running
+from app_gradio.service import Service
+from astra_lib.core import services
+from astra_lib.core.records import sha256_bytes, sha256_file
+from astra_lib.core.registry import AdapterRef
+from astra_lib.core.supervisor import Process
+from astra_lib.minutes import check, read_minutes
+from trainer.base_model import load_tokenizer
+
+from . import tiny
+from .conftest import settings_at
+
+MANANTIAL = Path(__file__).parents[1] / "samples" / "manantial"
+TEMPLATE = MANANTIAL / "sessions" / "2026-02-03" / "acta.docx"
+SAID = "gracias señor presidente, la luz del barrio lleva tres meses mala y mi cédula es 52.345.678"
+WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+
+
+class World:
+    """One running application with two tenants: `uno` (served) and `dos` (registered, roster, no adapter)."""
+
+    def __init__(self, folder: Path) -> None:
+        base_settings = settings_at(folder / "data")
+        self.base = tiny.build_base(folder / "base", load_tokenizer(base_settings))
+        self.settings = settings_at(folder / "data", MODEL_BASE=str(self.base), SERVE_MAX_NEW_TOKENS="80")
+        services.up(self.settings, owner=os.getpid())
+        for tenant in ("uno", "dos"):
+            roster = self.settings.data_dir / "tenants" / tenant / "roster.json"
+            roster.parent.mkdir(parents=True)
+            shutil.copy(MANANTIAL / "roster.json", roster)
+        self.tokens = {f"{t}:{r}": issue(self.settings, t, r) for t in ("uno", "dos") for r in ("clerk", "reviewer", "operator")}
+        self.zips = [tiny.build_adapter(self.base, folder / f"a{i}", "uno", seed=i) for i in (5, 1, 2, 3)]  # 5 writes words
+        self.service = Service.open(self.settings)
+        for tenant in ("uno", "dos"):
+            self.service.registry.register_tenant(tenant)
+        self.url = ""
+
+    def promote(self, archive: Path, stored: bytes | None = None) -> int:
+        """Promote `archive`; `stored`: what lies in the store in its place."""
+        sha = sha256_file(archive)
+        card = sha256_bytes(zipfile.ZipFile(archive).read("adapter.json"))
+        adapter = AdapterRef(f"uno@{archive.stem}", "uno", f"adapters/uno/{sha}.zip", sha, card)
+        self.service.store.put_bytes(adapter.key, archive.read_bytes() if stored is None else stored)
+        current = self.service.registry.current("uno")
+        return self.service.registry.promote("uno", adapter, current.generation if current else 0,
+                                             verdict={"verdict": "PROMOTED", "candidate_sha256": sha}, by="test").generation
+
+    def ask(self, method: str, path: str, who: str | None = "uno:clerk", **more) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.tokens[who]}"} if who else {}
+        return httpx.request(method, self.url + path, headers=headers, timeout=60, **more)
+
+    def process(self, who: str = "uno:clerk", text: str = SAID) -> httpx.Response:
+        return self.ask("POST", "/v1/process", who, json={
+            "session_id": "s1", "blocks": [{"start_ms": 1000, "end_ms": 31000, "speaker": "A", "text": text}]})
+
+    def written(self) -> dict:
+        """A served answer with at least one paragraph."""
+        for n in range(8):
+            answer = self.process(text=f"la luz del barrio {n}")
+            assert answer.status_code == 200, answer.text
+            if answer.json()["paragraphs"]:
+                return answer.json()
+        pytest.fail("the model wrote nothing in eight tries")
+
+    def until(self, reached, seconds: float = 40) -> None:
+        end = time.monotonic() + seconds
+        while not reached():
+            assert time.monotonic() < end, "not in time"
+            time.sleep(.05)
+
+    def serving(self) -> int:
+        served = self.service.swapper.tenants().get("uno")
+        return served.generation if served else 0
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory):
+    made = World(tmp_path_factory.mktemp("api"))
+    try:
+        first = made.promote(made.zips[0])
+        made.until(lambda: made.serving() == first)
+        with running(made.settings, made.service) as made.url:
+            yield made
+    finally:
+        made.service.close()
+        services.down(made.settings, grace_s=0)
+
+
+def refused(answer: httpx.Response, code: int) -> dict:
+    """A JSON error of this code, without a trace or a token in it."""
+    assert answer.status_code == code, answer.text
+    assert set(answer.json()) == {"error", "where", "remedy"} and "Traceback" not in answer.text and "astra_" not in answer.text
+    return answer.json()
+
+
+ROUTES = [("POST", "/v1/process"), ("POST", "/v1/sessions"), ("GET", "/v1/sessions/x"), ("GET", "/v1/sessions/x/acta.docx"),
+          ("GET", "/v1/models/uno"), ("POST", "/v1/models/uno/rollback"), ("POST", "/v1/corrections"), ("GET", "/v1/audit/x"),
+          ("POST", "/v1/training"), ("GET", "/v1/training/x"), ("POST", "/v1/training/x/cancel")]
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_every_route_wants_a_token(world, method, path):
+    refused(world.ask(method, path, None), 401)
+    assert httpx.request(method, world.url + path, headers={"Authorization": "Bearer astra_wrong"}).status_code == 401
+
+
+def test_the_list_above_is_complete(world):
+    """A route added without a token is found here."""
+    open_routes = {"/v1/webhooks/runpod/{job_id}/{token}", "/healthz", "/readyz", "/metrics"}
+    paths = httpx.get(world.url + "/openapi.json").json()["paths"]
+    names = {(m.upper(), re.sub(r"\{tenant\}", "uno", re.sub(r"\{\w+_id\}", "x", p))) for p, ms in paths.items() if p not in open_routes for m in ms}
+    assert names == set(ROUTES)
+    assert httpx.get(world.url + "/docs").status_code == 200
+
+
+def test_roles(world):
+    refused(world.ask("POST", "/v1/models/uno/rollback", "uno:clerk"), 403)
+    refused(world.ask("POST", "/v1/corrections", "uno:operator", json={"audit_id": "x", "text": "y"}), 403)
+    refused(world.ask("POST", "/v1/training", "uno:reviewer", json={"dataset_run": "x"}), 403)
+
+
+def test_a_paragraph_is_valid_and_audited(world):
+    answer = world.written()
+    assert answer["adapter"]["sha256"] == sha256_file(world.zips[0])
+    for paragraph in answer["paragraphs"]:
+        assert not check(paragraph["xml"]) and 0 <= paragraph["confidence"] <= 1
+        assert (paragraph["start_ms"], paragraph["end_ms"]) == (1000, 31000)
+        record = world.ask("GET", f"/v1/audit/{paragraph['audit_id']}").json()
+        assert record["adapter_sha256"] == answer["adapter"]["sha256"] and record["output_sha256"] == sha256_bytes(paragraph["xml"])
+        assert world.ask("GET", f"/v1/audit/{paragraph['audit_id']}", "dos:clerk").status_code == 404
+    assert world.service.audit.verify("uno") >= len(answer["paragraphs"])
+
+
+def test_a_tenant_without_adapter_never_gets_the_base(world):
+    assert "no adapter" in refused(world.process("dos:clerk"), 404)["error"]
+
+
+def test_another_tenants_models_do_not_exist(world):
+    refused(world.ask("GET", "/v1/models/uno", "dos:clerk"), 404)
+    refused(world.ask("POST", "/v1/models/uno/rollback", "dos:operator"), 404)
+
+
+def test_corrections_are_masked_and_stored(world):
+    audit_id = world.written()["paragraphs"][0]["audit_id"]
+    body = {"audit_id": audit_id, "text": "Consta la cédula 52.345.678 en el acta."}
+    refused(world.ask("POST", "/v1/corrections", "dos:clerk", json=body), 404)
+    made = world.ask("POST", "/v1/corrections", "uno:reviewer", json=body)
+    assert made.status_code == 201, made.text
+    kept = world.service.store.get_bytes(f"corrections/uno/{made.json()['id']}.json").decode()
+    assert "52.345.678" not in kept and "Consta la" in kept and audit_id in kept
+
+
+BAD = {"no blocks": {"session_id": "s", "blocks": []}, "no session": {"blocks": []}, "a list": [], "huge": {"session_id": "s", "blocks": [{"start_ms": 0, "end_ms": 2, "text": "secreto " * 4000}]},
+       "negative time": {"session_id": "s", "blocks": [{"start_ms": -1, "end_ms": 2, "text": "x"}]},
+       "odd session": {"session_id": "../x", "blocks": [{"start_ms": 1, "end_ms": 2, "text": "x"}]}}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_bodies(world, what):
+    body = BAD[what]
+    answer = world.ask("POST", "/v1/process", json=body)
+    refused(answer, 422)
+    assert "secreto" not in answer.text, "what was said must not come back in an error"
+
+
+def test_bad_blocks_and_broken_json(world):
+    refused(world.process(text="   "), 400)
+    refused(world.ask("POST", "/v1/process", json={"session_id": "s", "blocks": [{"start_ms": 9, "end_ms": 2, "text": "x"}]}), 400)
+    refused(httpx.post(world.url + "/v1/process", content=b"{nope", headers={
+        "Authorization": f"Bearer {world.tokens['uno:clerk']}", "Content-Type": "application/json"}), 422)
+
+
+def upload(world, recording: tuple[str, bytes], template: bytes) -> httpx.Response:
+    return world.ask("POST", "/v1/sessions", data={"session_id": "2026-05-05"}, files={
+        "recording": (*recording, "application/octet-stream"), "template": ("acta.docx", template, WORD)})
+
+
+def short_transcript() -> bytes:
+    raw = json.loads((MANANTIAL / "sessions" / "2026-02-03" / "transcript.json").read_text("utf-8"))
+    raw["words"] = raw["words"][:300]
+    raw["utterances"] = [u for u in raw.get("utterances", []) if u["words"][1] <= 300]
+    return json.dumps(raw).encode()
+
+
+def test_a_session_becomes_a_word_file(world, tmp_path):
+    begun = upload(world, ("t.json", short_transcript()), TEMPLATE.read_bytes())
+    assert begun.status_code == 202, begun.text
+    path = f"/v1/sessions/{begun.json()['id']}"
+    world.until(lambda: world.ask("GET", path).json()["status"] in ("done", "failed"), 90)
+    state = world.ask("GET", path).json()
+    assert state["status"] == "done", state
+    refused(world.ask("GET", path, "dos:clerk"), 404)
+    refused(world.ask("GET", path + "/acta.docx", "dos:clerk"), 404)
+    acta = tmp_path / "acta.docx"
+    acta.write_bytes(world.ask("GET", path + "/acta.docx").content)
+    written = read_minutes(acta)
+    assert len(written.paragraphs) >= len(state["paragraphs"]) > 0
+    if not shutil.which("soffice"):
+        pytest.skip("drafted and read back; LibreOffice is not here to open it")
+    subprocess.run(["soffice", f"-env:UserInstallation=file://{tmp_path}/lo", "--headless", "--convert-to", "pdf", "--outdir", tmp_path, acta],
+                   check=True, capture_output=True, timeout=90)
+    assert (tmp_path / "acta.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(("recording", "template"), [
+    (("t.json", b"{"), None), (("t.json", b'{"a": 1}'), None), (("t.json", b""), None), (("a.ogg", b"OggS" + b"\0" * 500), None),
+    (("a.wav", b""), None), (("t.json", None), b"PK not a zip"), (("t.json", None), b"")])
+def test_unusable_uploads_are_said_at_once(world, recording, template):
+    name, content = recording
+    answer = upload(world, (name, short_transcript() if content is None else content), TEMPLATE.read_bytes() if template is None else template)
+    refused(answer, 400)
+    assert str(world.settings.data_dir) not in answer.text, "no paths of the server in an answer"
+
+
+def test_training_and_webhooks_say_what_is_missing(world):
+    refused(world.ask("GET", "/v1/training/none", "uno:operator"), 404)
+    refused(world.ask("POST", "/v1/training/none/cancel", "uno:operator"), 404)
+    refused(world.ask("POST", "/v1/training", "uno:operator", json={"dataset_run": "none"}), 404)
+    refused(world.ask("POST", "/v1/training", "uno:operator", json={"dataset_run": ".."}), 400)
+    refused(world.ask("POST", "/v1/webhooks/runpod/none/guess", None), 404)
+
+
+def test_health_and_metrics(world):
+    assert world.ask("GET", "/healthz", None).json() == {"status": "ok"}
+    assert world.ask("GET", "/readyz", None).json()["ready"] is True
+    text = world.ask("GET", "/metrics", None).text
+    assert re.search(r'astra_adapter_generation\{tenant="uno"\} [1-9]', text) and "astra_process_requests_total" in text
+    assert world.ask("GET", "/ui/", None).status_code == 200
+
+
+def test_a_swap_under_traffic_and_a_rollback(world):
+    """Four clients post while the registry moves: no failure, no answer with the sha of one version and the number of another."""
+    stop, answers, failures = threading.Event(), [], []
+
+    def client(n: int) -> None:
+        while not stop.is_set():
+            try:
+                answer = world.process(text=f"la luz del barrio {n}")
+                answers.append(answer.json()["adapter"]) if answer.status_code == 200 else failures.append(answer.text)
+            except httpx.HTTPError as error:
+                failures.append(repr(error))
+
+    clients = [threading.Thread(target=client, args=(n,)) for n in range(4)]
+    for thread in clients:
+        thread.start()
+    sha = {world.serving(): sha256_file(world.zips[0])}
+    for archive in world.zips[1:3]:
+        generation = world.promote(archive)
+        sha[generation] = sha256_file(archive)
+        world.until(lambda g=generation: any(a["generation"] == g for a in list(answers)))
+    back = world.ask("POST", "/v1/models/uno/rollback", "uno:operator")
+    assert back.status_code == 200, back.text
+    sha[back.json()["generation"]] = sha256_file(world.zips[1])
+    world.until(lambda: any(a["generation"] == max(sha) for a in list(answers)))
+    stop.set()
+    for thread in clients:
+        thread.join()
+    assert not failures and len(answers) > 8
+    assert {a["generation"] for a in answers} == set(sha)
+    assert all(a["sha256"] == sha[a["generation"]] for a in answers)
+
+
+def test_a_broken_adapter_is_refused_and_the_old_one_stays(world):
+    before, tried = world.serving(), len(world.service.swapper.history)
+    broken = world.promote(world.zips[3], stored=world.zips[3].read_bytes()[:-200])
+    world.until(lambda: any(s.generation == broken for s in list(world.service.swapper.history)))
+    assert world.serving() == before and world.process().json()["adapter"]["generation"] == before
+    time.sleep(6)
+    assert len(world.service.swapper.history) == tried + 1, "what is refused is not tried again every few seconds"
+    shown = world.ask("GET", "/v1/models/uno").json()
+    assert shown["serving"]["generation"] == before and shown["current"]["generation"] == broken and shown["swaps"][-1]["error"]
+
+
+def test_without_redis_nothing_is_served_unaudited(world):
+    """Killed and back: 503 with a remedy meanwhile, the process lives, and the next promotion is heard of."""
+    first = world.promote(world.zips[0])
+    world.until(lambda: world.serving() == first)
+    redis = Process(world.settings.data_dir / "services" / "redis")
+    assert redis.send(signal.SIGKILL)
+    try:
+        codes = {world.process(text=f"la luz del barrio {n}").status_code for n in range(4)}
+        assert codes <= {200, 503} and 503 in codes  # 200: the model had nothing to write
+        assert world.ask("GET", "/healthz", None).status_code == 200
+        assert refused(next(a for a in (world.process(text=f"la luz del barrio {n}") for n in range(8)) if a.status_code == 503), 503)["remedy"]
+        assert world.ask("GET", "/readyz", None).status_code == 503
+    finally:
+        services.up(world.settings, owner=os.getpid())
+    generation = world.promote(world.zips[1])
+    world.until(lambda: world.serving() == generation)
+    assert world.process().json()["adapter"]["generation"] == generation
