@@ -195,10 +195,8 @@ def upload(world, recording: tuple[str, bytes], template: bytes) -> httpx.Respon
 
 
 def short_transcript() -> bytes:
-    raw = json.loads((MANANTIAL / "sessions" / "2026-02-03" / "transcript.json").read_text("utf-8"))
-    raw["words"] = raw["words"][:300]
-    raw["utterances"] = [u for u in raw.get("utterances", []) if u["words"][1] <= 300]
-    return json.dumps(raw).encode()
+    """A sentence to which the first adapter is known to write words."""
+    return json.dumps([{"start": 1.0, "end": 31.0, "text": "la luz del barrio 0"}]).encode()
 
 
 def test_a_session_becomes_a_word_file(world, tmp_path):
