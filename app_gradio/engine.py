@@ -38,6 +38,7 @@ class Engine:
     def __init__(self, model: Any, tokenizer: Any, base_digest: str, name: str) -> None:
         self.model, self.tokenizer, self.base_digest, self.name = model, tokenizer, base_digest, name
         self._grammars: dict[bool, Any] = {}
+        self._pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
         lora.install(model)
 
     @classmethod
@@ -73,7 +74,7 @@ class Engine:
         began = time.perf_counter()
         texts = [self.tokenizer.apply_chat_template(p, add_generation_prompt=True, tokenize=False) for p in prompts]
         encoded = self.tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False).to(self.model.device)
-        watcher = _Watcher(len(prompts), self._stops(), self._compiled(may_be_silent) if grammar else None)
+        watcher = _Watcher(len(prompts), self._stops(), self._compiled(may_be_silent) if grammar else None, self._pieces)
         with torch.inference_mode(), lora.applied(adapters, self.model.device):
             out = self.model.generate(
                 **encoded, max_new_tokens=max_new_tokens, do_sample=False, logits_processor=[watcher],
@@ -109,10 +110,35 @@ def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-class _Watcher:
-    """A logits processor for one `generate`: masks what the grammar forbids and notes the chosen tokens' log-probability."""
+NGRAM = 6  # tokens; about three words
 
-    def __init__(self, rows: int, stops: list[int], compiled: Any) -> None:
+
+class _Loops:
+    """The run of text one row is writing now: which tokens would say the same `NGRAM` tokens a second time.
+
+    Greedy decoding of a small model falls into loops. Tags repeat by nature, so only text between two tags counts."""
+
+    def __init__(self, pieces: list[str]) -> None:
+        self.pieces, self.run, self.seen = pieces, list[int](), dict[tuple[int, ...], set[int]]()
+
+    def note(self, token: int) -> None:
+        if any(c in self.pieces[token] for c in "<>"):
+            self.run, self.seen = [], {}
+            return
+        if len(self.run) >= NGRAM - 1:
+            self.seen.setdefault(tuple(self.run[1 - NGRAM:]), set()).add(token)
+        self.run.append(token)
+
+    def banned(self) -> set[int]:
+        return self.seen.get(tuple(self.run[1 - NGRAM:]), set()) if len(self.run) >= NGRAM - 1 else set()
+
+
+class _Watcher:
+    """A logits processor for one `generate`: masks what the grammar forbids and what would loop, and notes the chosen
+    tokens' log-probability."""
+
+    def __init__(self, rows: int, stops: list[int], compiled: Any, pieces: list[str]) -> None:
+        self.loops = [_Loops(pieces) for _ in range(rows)]
         self.stops = set(stops)
         self.sums, self.counts, self.done = [0.0] * rows, [0] * rows, [False] * rows
         self.matchers = None
@@ -135,11 +161,15 @@ class _Watcher:
                 else:
                     self.bitmask[row].fill_(-1)
             xgrammar.apply_token_bitmask_inplace(scores, self.bitmask.to(scores.device))
+        for row, loops in enumerate(self.loops):
+            if again := loops.banned():
+                scores[row, sorted(again)] = float("-inf")
         chosen = scores.argmax(-1)
         logp = raw.gather(1, chosen[:, None])[:, 0] - torch.logsumexp(raw, -1)
         for row, (token, value) in enumerate(zip(chosen.tolist(), logp.tolist(), strict=True)):
             if self.done[row]:
                 continue
+            self.loops[row].note(token)
             self.sums[row] += value
             self.counts[row] += 1
             self.done[row] = token in self.stops

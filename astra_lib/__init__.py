@@ -8,12 +8,16 @@ Modules:
 - `astra_lib.core.manifest`: Manifests: what a job's run read, wrote and measured, by sha256; and the chain they form.
 - `astra_lib.core.ooxml`: Word packages: a zip of XML parts, read with limits, and the XML parser that takes nothing from outside.
 - `astra_lib.core.ooxml_canon`: The canonical subset of WordprocessingML: its style names, its schema, its one spelling, and repair of a cut one.
+- `astra_lib.core.ooxml_rules`: Rules of Word that no schema states, for whole .docx files; then openxml-audit and a LibreOffice round trip.
 - `astra_lib.core.ooxml_story`: A Word document as a clerk reads it: paragraphs and table rows in body order, with all changes accepted.
 - `astra_lib.core.ooxml_write`: Canonical paragraphs into the tenant's own Word file: its page, header, footer, styles, numbering; a new body.
+- `astra_lib.core.pii_crf`: A statistical recogniser of person names: a small CRF that survives capitals and lower case.
 - `astra_lib.core.pii_leak`: A second pair of eyes: does a finished file still hold personal data?
 - `astra_lib.core.pii_names`: Names as facts: common given names and surnames, places and institutions that must stay, and a phonetic key.
 - `astra_lib.core.pii_patterns`: Personal data that has a form: Colombian documents, phones, e-mail, addresses, plates, accounts; written or spoken.
 - `astra_lib.core.pii_people`: Where people are named in a Spanish text: roster, role words, name lists, and what the document already gave away.
+- `astra_lib.core.pii_templates`: Sentences the name recogniser learns from, written for this project.
+- `astra_lib.core.pii_train`: Train the name recogniser on sentences composed here: `python -m astra_lib.core.pii_train` (about two minutes).
 - `astra_lib.core.records`: The records that pass between the stages, and their JSON and JSONL form.
 - `astra_lib.core.registry`: Which adapter each council is served with: a compare-and-set in Redis, its history, and no promotion ungated.
 - `astra_lib.core.run`: Runs: a job's folder from its start to its manifest, reused when nothing changed, taken over when it was killed.

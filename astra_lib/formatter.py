@@ -89,7 +89,7 @@ def join_blocks(blocks: Iterable[Block]) -> str:
     return " ".join(texts)
 
 
-def units(pairs: Sequence[Pair], min_s: float = 12.0, max_s: float = 60.0, max_paragraphs: int = 4) -> list[Unit]:
+def units(pairs: Sequence[Pair], min_s: float = 3.0, max_s: float = 60.0, max_paragraphs: int = 4) -> list[Unit]:
     """Group a session's usable pairs, in document order, into units of at most `max_s` seconds."""
     made: list[Unit] = []
     for pair in pairs:

@@ -138,8 +138,8 @@ _PIECE = re.compile(r"[a-z]+(?:\.[a-z])*|\d+(?::\d\d)?(?:[.,]\d+)*|%|°", re.ASC
 def _clean(word: str) -> tuple[str, ...]:
     """The tokens of one blank-separated word; none for punctuation and held places."""
     lowered = word.lower().strip(".,;:¿?¡!\"'()[]«»“”…")
-    if lowered in TITLES:
-        return tuple(strip_accents(TITLES[lowered]).split())
+    if title := TITLES.get(lowered) or TITLES.get(strip_accents(lowered)):
+        return tuple(strip_accents(title).split())
     out = []
     for piece in _PIECE.findall(strip_accents(lowered)):
         if piece == "%":

@@ -16,7 +16,7 @@ from astra_lib.core.settings import Settings, load
 from astra_lib.core.store import Store
 
 # a busy machine is slow, not wrong; a failure prints the blob that repeats it
-hypothesis_settings.register_profile("astra", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.register_profile("astra", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("astra")
 
 

@@ -132,7 +132,7 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     script = ("import os, resource, sys\nfrom astra_lib.core.records import atomic_write\n"
               "from astra_lib.core.errors import DiskError\n"
               "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-              "try: atomic_write(sys.argv[1], 'x' * 5000)\nexcept DiskError as error: print(error)\n"
+              "try: atomic_write(sys.argv[1], 'x' * 5000)\nexcept DiskError as error: print(error, flush=True)\n"
               "os.fsync = lambda fd: os.kill(os.getpid(), 9)\natomic_write(sys.argv[1], 'after')\n")
     done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, cwd=Path(__file__).parents[1])
     assert done.returncode == -9
