@@ -151,9 +151,9 @@ def mine(source: Path | str, tenant: str, out: Path | str, settings: settings_mo
     """Mine every session below `source` into `out`, reusing what has not changed."""
     began = time.perf_counter()
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
     parameters = asdict(settings.align)
     sessions, refused = discover(source, tenant, parameters)
+    out.mkdir(parents=True, exist_ok=True)
     result = Mined(out, quarantined=refused)
     todo = []
     for session in sessions:
