@@ -29,7 +29,16 @@ import word  # noqa: E402
 import yaml  # noqa: E402
 
 from astra_lib.core import settings as core_settings  # noqa: E402
-from astra_lib.core.records import Transcript, Word, atomic_write, dumps, read_json, sha256_bytes, sha256_file, write_json  # noqa: E402
+from astra_lib.core.records import (  # noqa: E402
+    Transcript,
+    Word,
+    atomic_write,
+    dumps,
+    read_json,
+    sha256_bytes,
+    sha256_file,
+    write_json,
+)
 from astra_lib.transcript import assemble, read_transcript, transcribe, write_transcript  # noqa: E402
 
 SEED = 20260305
