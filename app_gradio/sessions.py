@@ -17,6 +17,7 @@ from astra_lib.transcript import speech_blocks
 from .service import ServedParagraph, Service, Ticket
 
 Progress = Callable[[int, int], None]
+UNIT_S = (8.0, 30.0)  # as long as most of the units the adapter was trained on; of longer stretches it writes less
 
 
 @dataclass
@@ -45,7 +46,7 @@ def draft(service: Service, transcript: Transcript, template: Path | str, out: P
     """Draft the acta of `transcript` into the Word file `out`, styled like `template`; trace in `<out>.trace.json`.
 
     Lanes run side by side in one batch; within a lane a block sees the paragraph written before it."""
-    blocks = [b for b in speech_blocks(transcript) if b.text.strip()]
+    blocks = [b for b in speech_blocks(transcript, min_s=UNIT_S[0], max_s=UNIT_S[1]) if b.text.strip()]
     if not blocks:
         raise InputError("nobody speaks in this transcript", where=transcript.session_id, remedy="Is it the right file?")
     sha = sha256_bytes(dumps(to_dict(transcript)))

@@ -211,7 +211,7 @@ def sample_blocks(demo: Demo) -> list[dict[str, Any]]:
 
     session = held_out(demo)
     transcript = read_transcript([demo.folder / "sessions" / session / "transcript.json"], session_id=session, tenant=TENANT)
-    made = [b for b in speech_blocks(transcript) if len(b.text.split()) > 20][:12]
+    made = [b for b in speech_blocks(transcript, min_s=8, max_s=30) if len(b.text.split()) > 20][:12]
     return [{"start_ms": round(b.start * 1000), "end_ms": round(b.end * 1000), "speaker": b.speaker, "text": b.text} for b in made]
 
 
