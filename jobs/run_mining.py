@@ -8,19 +8,20 @@ or on a Dask cluster, a bad one is quarantined with its reason, an unchanged one
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from astra_lib.core import settings as settings_module
-from astra_lib.core.errors import AstraError, GateError, InputError, MissingError
+from astra_lib.core.errors import AstraError, GateError, InputError, MissingError, ServiceError
 from astra_lib.core.records import (
     Block,
     Pair,
@@ -250,14 +251,21 @@ def register(run: Any, mined: Mined) -> str:
     return f"<h2>Alignment of each session</h2><ul>{''.join(links)}</ul>"
 
 
-def executor(settings: settings_module.Settings, work: int) -> Executor:
+@contextlib.contextmanager
+def executor(settings: settings_module.Settings, work: int) -> Iterator[Executor]:
     """Local processes, or a Dask cluster's workers behind the same interface when `mine.dask` names a scheduler."""
     if settings.mine.dask:
         from distributed import Client
 
-        return Client(settings.mine.dask).get_executor()
-    workers = settings.mine.workers or os.cpu_count() or 1
-    return ProcessPoolExecutor(max_workers=max(1, min(workers, work)))
+        try:
+            client = Client(settings.mine.dask, timeout=20)
+        except OSError as error:
+            raise ServiceError("cannot reach the Dask scheduler", where=settings.mine.dask, remedy="Check [mine] dask, or leave it empty") from error
+        with client, client.get_executor() as pool:
+            yield pool
+    else:
+        with ProcessPoolExecutor(max_workers=max(1, min(settings.mine.workers or os.cpu_count() or 1, work))) as pool:
+            yield pool
 
 
 def _bar(total: int) -> Callable[[Iterable], Iterable]:

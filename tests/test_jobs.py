@@ -154,3 +154,17 @@ def test_the_judges_sample_is_even_and_does_not_depend_on_order():
     chosen = select(rows, 9)
     assert chosen == select(rows[::-1], 9) and {r.session_id: 3 for r in chosen} == {"s0": 3, "s1": 3, "s2": 3}
     assert sum(r.session_id == "s1" for r in chosen) == 3
+
+
+def test_mining_runs_on_a_dask_cluster_when_one_is_named(source, tmp_path, settings):
+    from dataclasses import replace
+
+    from distributed import LocalCluster
+
+    copy(source, "second")
+    local = run_mining.mine(source, "manantial", tmp_path / "local", settings)
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1", silence_logs=50) as cluster:
+        chosen = replace(settings, mine=replace(settings.mine, dask=cluster.scheduler_address))
+        far = run_mining.mine(source, "manantial", tmp_path / "dask", chosen)
+    assert far.sessions == local.sessions == [SHORT, "second"]
+    assert far.pairs_of("second") == local.pairs_of("second"), "the same pairs wherever they were mined"
