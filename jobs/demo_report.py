@@ -26,7 +26,7 @@ def rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
         found.append(("training", f"loss {shown(t['first_loss'])} -> {shown(t['last_loss'])}, validation {shown(t['eval_loss'])}; {t['backend']}, {shown(t['wall_s'])} s, ${t['cost_usd']:.3f}"))
     if j := facts.get("judge"):
         for name, m in j["models"].items():
-            found.append((f"  {name}", f"WER {m['wer']:.3f} · similarity {m['similarity']:.2f} (unrelated {m['similarity_floor']:.2f}) · valid XML {m['xml_valid']:.0%} · {m['items']:.0f} rows"))
+            found.append((f"  {name}", f"WER {m['wer']:.3f} · similarity {m['similarity']:.2f} (unrelated ≤ {m['similarity_floor']:.2f}) · valid XML {m['xml_valid']:.0%} · {m['items']:.0f} rows"))
         for metric, c in j["comparison"].items():
             found.append((f"  Δ {metric}", f"{c['delta']:+.3f}, interval [{c['ci_low']:+.3f}, {c['ci_high']:+.3f}] over {c['sessions']:.0f} sessions"))
         found.append(("verdict", f"{j['verdict']}: {'; '.join(j['reasons'])}"))
