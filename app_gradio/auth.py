@@ -12,6 +12,7 @@ from pathlib import Path
 
 from astra_lib.core.errors import InputError
 from astra_lib.core.records import atomic_write, read_json
+from astra_lib.core.registry import check_tenant
 from astra_lib.core.settings import Settings
 
 ROLES = ("clerk", "reviewer", "operator")
@@ -70,6 +71,7 @@ def issue(settings: Settings, tenant: str, role: str) -> str:
     """A new token; only its digest is kept, in data_dir/tokens.json (0600)."""
     if role not in ROLES:
         raise InputError(f"unknown role {role!r}", remedy=f"One of {', '.join(ROLES)}")
+    check_tenant(tenant)
     path: Path = settings.data_dir / "tokens.json"
     rows = read_json(path) if path.is_file() else {}
     token = "astra_" + secrets.token_urlsafe(24)

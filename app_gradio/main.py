@@ -32,8 +32,9 @@ def listen(settings: Settings) -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((settings.serve.host, settings.serve.port))
-    except OSError as error:
-        raise ServiceError(f"cannot listen: {error.strerror}", where=f"{settings.serve.host}:{settings.serve.port}",
+    except (OSError, OverflowError) as error:  # OverflowError: a port past 65535
+        sock.close()
+        raise ServiceError(f"cannot listen: {getattr(error, 'strerror', None) or error}", where=f"{settings.serve.host}:{settings.serve.port}",
                            remedy="Stop what uses the port, or set ASTRA_SERVE_PORT (0: any free one)") from None
     return sock
 

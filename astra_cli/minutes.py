@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from astra_lib.core.errors import InputError
 from astra_lib.core.records import Paragraph, read_jsonl, write_jsonl
 
 
@@ -43,6 +44,8 @@ def run_write(args: argparse.Namespace) -> int:
     from astra_lib.minutes import write_minutes
 
     paragraphs = read_jsonl(args.paragraphs, Paragraph)
+    if not paragraphs:
+        raise InputError("no paragraphs in it", where=str(args.paragraphs), remedy="Make it with `astra minutes read`")
     print(f"{len(paragraphs)} paragraphs -> {write_minutes(paragraphs, args.template, args.out)}")
     return 0
 

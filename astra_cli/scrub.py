@@ -20,12 +20,17 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints the masked text, or with --json the entities; the map changes only when a tenant is named."""
+    from astra_lib.core.errors import InputError
     from astra_lib.core.records import read_json
     from astra_lib.core.settings import load
-    from astra_lib.scrub import PlaceholderMap, Scrubber
 
     text = _read(args.file)
     keep, roster = None, read_json(args.roster) if args.roster else []
+    if not isinstance(roster, list):
+        raise InputError("not a list of rows", where=args.roster, remedy="A roster is [{key, name, role, party}]")
+    # imported last: it takes a second or two, and what is wrong with the files is said before
+    from astra_lib.scrub import PlaceholderMap, Scrubber
+
     if args.tenant:
         settings = load()
         keep = PlaceholderMap.open(args.tenant, settings)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+from dataclasses import asdict
 
 from astra_lib.core import settings as settings_module
 
@@ -16,10 +18,14 @@ def add_parser(verbs) -> None:
     p.add_argument("--role", required=True, choices=("clerk", "reviewer", "operator"))
     p.set_defaults(run=token)
 
-    p = verbs.add_parser("audit", help="verify the hash chain of what was served")
-    p.add_argument("action", choices=("verify",))
+    p = verbs.add_parser("audit", help="what was served, and from what")
+    actions = p.add_subparsers(dest="action", required=True, metavar="ACTION")
+    p = actions.add_parser("verify", help="walk the hash chain of a tenant; exit 3 where it is broken")
     p.add_argument("--tenant", required=True)
     p.set_defaults(run=verify)
+    p = actions.add_parser("show", help="from a served paragraph to its adapter, dataset, sessions and milliseconds, as JSON")
+    p.add_argument("audit_id", metavar="ID", help="the audit_id that came with the paragraph")
+    p.set_defaults(run=show)
 
 
 def serve(_: argparse.Namespace) -> int:
@@ -41,4 +47,12 @@ def verify(args: argparse.Namespace) -> int:
 
     count = AuditLog.open(settings_module.load()).verify(args.tenant)
     print(f"{count} records, chain unbroken")
+    return 0
+
+
+def show(args: argparse.Namespace) -> int:
+    """Exit 3 when two ends of the way back do not fit."""
+    from astra_lib.core.trace import trace
+
+    print(json.dumps(asdict(trace(args.audit_id, settings_module.load())), ensure_ascii=False, indent=2))
     return 0

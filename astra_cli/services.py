@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from typing import Any
 
@@ -42,7 +43,10 @@ def up(args: argparse.Namespace) -> int:
     loaded = settings.load()
     services.up(loaded, timeout_s=args.timeout)
     args.json = False
-    return status(args)
+    if status(args):
+        print("astra: not every server answers. Check the ASTRA_S3_* and ASTRA_REDIS_URL of those that do not", file=sys.stderr)
+        return 2
+    return 0
 
 
 def down(args: argparse.Namespace) -> int:

@@ -423,8 +423,11 @@ def transcribe_whisper(audio: Path, out: Path, settings: Settings, key: str, bea
 
     folder = out.with_name(out.name + ".chunks")
     model, pieces, duration = None, [], 0.0
-    with av.open(str(audio)) as container:
-        total = (container.duration or 0) / 1e6
+    try:
+        with av.open(str(audio)) as container:
+            total = (container.duration or 0) / 1e6
+    except av.error.FFmpegError as error:
+        raise InputError(f"no recording ({error.strerror or error})", where=str(audio), remedy=BROKEN) from None
     with tqdm(total=round(total), unit="s", desc=f"transcribe {audio.name}", disable=None if progress is None else not progress) as bar:
         for n, (start, samples) in enumerate(audio_chunks(audio, settings.transcribe.chunk_s)):
             part = folder / f"{key[:24]}-{n:04d}.json"

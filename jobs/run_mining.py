@@ -33,6 +33,7 @@ from astra_lib.core.records import (
     write_json,
     write_jsonl,
 )
+from astra_lib.core.registry import check_tenant
 
 MINING_VERSION = 1  # raise when a change of code changes pairs: cached sessions are then mined again
 
@@ -79,6 +80,7 @@ def load_mined(out: Path | str) -> Mined:
 def discover(source: Path | str, tenant: str, parameters: dict[str, Any]) -> tuple[list[Session], dict[str, str]]:
     """Session folders below `source`, and `{folder: reason}` for those that cannot be used."""
     source = Path(source)
+    check_tenant(tenant)
     if not source.is_dir():
         raise MissingError("no such folder", where=str(source), remedy="Name the folder that holds one folder per session")
     found: list[Session] = []

@@ -2,16 +2,48 @@
 
 from __future__ import annotations
 
+import io
+import json
+import os
+import signal
+import socket
 import subprocess
 import sys
+import time
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from astra_cli.main import main
+from astra_lib.core.records import write_jsonl
+from tests.test_judge import hearing
+from tests.test_trace import paragraph  # noqa: F401  (a fixture: a paragraph served by an adapter with a whole history)
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples" / "manantial" / "sessions"
 ACTA, TRANSCRIPT = SAMPLES / "2026-03-05" / "acta.docx", SAMPLES / "2026-03-05" / "transcript.json"
+
+
+def acta_with(document) -> bytes:
+    """The sample acta, its main part changed by `document(bytes)`."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(ACTA) as source, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as target:
+        for item in source.infolist():
+            content = source.read(item)
+            target.writestr(item.filename, document(content) if item.filename == "word/document.xml" else content)
+    return made.getvalue()
+
+
+def said(capsys) -> str:
+    """The one line an error is."""
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.strip()]
+    assert len(lines) == 1 and lines[0].startswith("astra: "), lines
+    return lines[0]
+
+
+def command(*argv: str, **options) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, "-m", "astra_cli.main", *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            text=True, **options)
 
 
 @pytest.fixture
@@ -22,7 +54,17 @@ def bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "cut.docx").write_bytes(ACTA.read_bytes()[:5000])
     (tmp_path / "old.docx").write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 4000)
     (tmp_path / "cut.opus").write_bytes((SAMPLES / "2026-03-05" / "audio.opus").read_bytes()[:2000])
+    (tmp_path / "bomb.docx").write_bytes(acta_with(lambda xml: xml + b" " * (1 << 26)))
+    entity = b'<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/hostname">]>'
+    (tmp_path / "doctype.docx").write_bytes(acta_with(lambda xml: xml.replace(b"?>", b"?>" + entity, 1)))
+    (tmp_path / "half.docx").write_bytes(acta_with(lambda xml: xml[:len(xml) // 2]))
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    (tmp_path / "nan.json").write_text('{"segments": [{"start": NaN, "end": 2, "text": "hola"}]}')
+    (tmp_path / "latin.txt").write_bytes("Señor Núñez".encode("latin-1"))
+    (tmp_path / "good.txt").write_text("Habla Ana Ruiz, cédula 1.023.456.789")
+    (tmp_path / "number.json").write_text("3")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TQDM_DISABLE", "1")  # main() sets it for good where nobody watches
     return tmp_path
 
 
@@ -34,7 +76,36 @@ def bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (["align", str(TRANSCRIPT), "cut.docx", "--out", "out"], "damaged"),
     (["align", str(TRANSCRIPT), "old.docx", "--out", "out"], ".doc"),
     (["align", str(TRANSCRIPT), "--out", "out"], "an acta are needed"),
+    (["align", "deep.json", str(ACTA), "--out", "out"], "nested too deep"),
+    (["align", "nan.json", str(ACTA), "--out", "out"], "a time of nan"),
+    (["align", "latin.txt", str(ACTA), "--out", "out"], "not UTF-8"),
+    (["align", str(TRANSCRIPT), "bomb.docx", "--out", "out"], "zip bomb"),
     (["minutes", "read", "none.docx", "--out", "out"], "no such file"),
+    (["minutes", "read", "empty", "--out", "out"], "empty"),
+    (["minutes", "read", "bomb.docx", "--out", "out"], "zip bomb"),
+    (["minutes", "read", "doctype.docx", "--out", "out"], "DOCTYPE"),
+    (["minutes", "read", "half.docx", "--out", "out"], "broken XML"),
+    (["minutes", "read", "old.docx", "--out", "out"], "soffice --headless --convert-to docx"),
+    (["minutes", "write", "odd.json", "--template", str(ACTA), "--out", "out"], "unknown field 'hello'"),
+    (["minutes", "write", "number.json", "--template", str(ACTA), "--out", "out"], "expected a JSON object"),
+    (["minutes", "write", "empty", "--template", str(ACTA), "--out", "out"], "no paragraphs"),
+    (["minutes", "check", "none.docx"], "no such file"),
+    (["minutes", "check", "latin.txt"], "UTF-8"),
+    (["scrub", "."], "a folder, not a file"),
+    (["scrub", "latin.txt"], "not UTF-8"),
+    (["scrub", "good.txt", "--roster", "number.json"], "not a list of rows"),
+    (["scrub", "good.txt", "--tenant", "../x"], "tenant name"),
+    (["transcribe", "odd.json"], "no recording"),
+    (["token", "--tenant", "../x", "--role", "clerk"], "tenant name"),
+    (["token", "--tenant", "t", "--role", "king"], "invalid choice: 'king'"),
+    (["mine", str(SAMPLES), "--tenant", "../x", "--out", "out"], "tenant name"),
+    (["mine", ".", "--tenant", "t", "--out", "out"], "no session found"),
+    (["train", "status", "none"], "no such training job"),
+    (["promote", "--tenant", "t", "--judge-run", "none"], "manifest.json"),
+    (["judge", "--val", "odd.json", "--predictions", "odd.json", "--out", "out"], "odd.json:1"),
+    (["audit", "show"], "required: ID"),
+    (["bake"], "invalid choice: 'bake'"),
+    ([], "required: VERB"),
     (["scrub", "none.txt"], "no such file"),
     (["transcribe", "none.mp3"], "no such recording"),
     (["transcribe", "cut.opus"], "truncated"),
@@ -48,8 +119,7 @@ def bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 ])
 def test_bad_input_is_one_line_and_exit_2(bad, capsys, argv, phrase):
     assert main(argv) == 2
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.strip()]
-    assert len(lines) == 1 and lines[0].startswith("astra: ") and phrase in lines[0]
+    assert phrase in said(capsys)
     assert not (bad / "out").exists(), "nothing half-written"
 
 
@@ -71,6 +141,103 @@ def test_an_unknown_setting_and_a_server_out_of_reach_are_said(bad, capsys, monk
     monkeypatch.setenv("ASTRA_REDIS_URL", "redis://127.0.0.1:1/0")
     assert main(["models"]) == 2
     assert "astra services up" in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_or_none_is_said_before_a_model_is_loaded(bad, capsys, monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        monkeypatch.setenv("ASTRA_SERVE_HOST", "127.0.0.1")
+        monkeypatch.setenv("ASTRA_SERVE_PORT", str(taken.getsockname()[1]))
+        assert main(["serve"]) == 2
+        assert "ASTRA_SERVE_PORT" in said(capsys)
+    monkeypatch.setenv("ASTRA_SERVE_PORT", "99999")
+    assert main(["serve"]) == 2
+    assert "0-65535" in said(capsys)
+
+
+def test_the_judge_is_exit_0_or_3(bad, capsys):
+    rows, good, worse = hearing()
+    write_jsonl(bad / "val.jsonl", rows)
+    for name, outputs in (("good", good), ("worse", worse)):
+        (bad / f"{name}.jsonl").write_text("".join(json.dumps({"id": k, "output": v}) + "\n" for k, v in outputs.items()))
+    for candidate, incumbent, code, verdict in (("good", "worse", 0, "PROMOTED"), ("worse", "good", 3, "REJECTED")):
+        assert main(["judge", "--val", "val.jsonl", "--predictions", f"{candidate}.jsonl", "--incumbent-predictions",
+                     f"{incumbent}.jsonl", "--out", candidate]) == code
+        assert capsys.readouterr().out.startswith(verdict)
+        assert json.loads((bad / candidate / "verdict.json").read_text())["verdict"] == verdict
+
+
+def test_minutes_read_and_written_hold_the_same_text(bad, capsys):
+    assert main(["minutes", "read", str(ACTA), "--out", "first.jsonl"]) == 0
+    assert main(["minutes", "write", "first.jsonl", "--template", str(ACTA), "--out", "again.docx"]) == 0
+    assert main(["minutes", "read", "again.docx", "--out", "second.jsonl"]) == 0
+    texts = [[json.loads(line)["text"] for line in (bad / name).read_text().splitlines()] for name in ("first.jsonl", "second.jsonl")]
+    assert texts[0] == texts[1] and len(texts[0]) > 20
+
+
+def test_scrub_names_the_characters_of_its_input(bad, capsys):
+    assert main(["scrub", "good.txt", "--json"]) == 0
+    found = {row["type"]: row for row in json.loads(capsys.readouterr().out)}
+    row = found["CEDULA"]
+    assert (bad / "good.txt").read_text()[row["start"]:row["end"]] == "1.023.456.789"
+
+
+def test_a_served_paragraph_is_traced(settings, paragraph, capsys):  # noqa: F811
+    audit_id, runs = paragraph
+    assert main(["audit", "show", audit_id]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["record"]["start_ms"], shown["record"]["end_ms"], shown["record"]["session_id"]) == (61_000, 93_500, "2026-05-04")
+    assert shown["promotion"]["adapter"]["sha256"] == shown["record"]["adapter_sha256"]
+    assert {run["run_id"] for run in shown["chain"]} == {run.run_id for run in runs}
+    assert "acta.docx" in [file["name"] for run in shown["chain"] for file in run["inputs"]]
+    assert main(["audit", "show", audit_id[:-1] + "?"]) == 2
+    assert "no such audit record" in said(capsys)
+
+
+def test_a_training_on_a_run_that_never_finished_is_refused(settings, capsys):
+    assert main(["train", "submit", "none", "--tenant", "t"]) == 2
+    assert "no finished run" in said(capsys)
+
+
+def test_a_fault_of_our_own_is_one_line_too(bad, capsys, monkeypatch):
+    import astra_cli.scrub
+
+    monkeypatch.setattr(astra_cli.scrub, "_read", lambda _: 1 // 0)
+    assert main(["scrub", "good.txt"]) == 1
+    assert "unexpected ZeroDivisionError" in said(capsys)
+    with pytest.raises(ZeroDivisionError):
+        main(["scrub", "good.txt", "--debug"])
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["--version"])
+    assert left.value.code == 0 and capsys.readouterr().out.startswith("astra ")
+
+
+def test_an_interrupt_is_one_line_and_130():
+    running = command("scrub", "-", stdin=subprocess.PIPE)
+    time.sleep(1.5)  # it waits for its text
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=20)
+    assert running.returncode == 130 and out == ""
+    assert err.splitlines() == ["astra: interrupted; run the same command again to continue"]
+
+
+def test_no_bar_is_drawn_where_nobody_watches():
+    bar = "import tqdm.auto; list(tqdm.auto.tqdm(range(9)))"
+    seen = "import astra_cli.main as m; m.main(['scrub', 'none'])"
+    with subprocess.Popen([sys.executable, "-c", f"{seen}; {bar}"], stderr=subprocess.PIPE, text=True,
+                          env={k: v for k, v in os.environ.items() if k != "TQDM_DISABLE"}) as running:
+        assert running.communicate(timeout=60)[1].splitlines() == ["astra: none: no such file. Check the path"]
+
+
+@pytest.mark.parametrize(("argv", "heavy"), [(["scrub", "none"], "nltk"), (["minutes", "check", str(ACTA)], "torch"),
+                                             (["--help"], "numpy")])
+def test_what_a_verb_does_not_need_is_not_imported(argv, heavy):
+    code = f"import sys, astra_cli.main as m\ntry: m.main({argv!r})\nexcept SystemExit: pass\nassert {heavy!r} not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
 
 
 def test_debug_shows_the_traceback():

@@ -20,7 +20,7 @@ class AstraError(Exception):
 
     def __str__(self) -> str:
         line = self.what if not self.where else f"{self.where}: {self.what}"
-        return line if not self.remedy else f"{line}. {self.remedy}"
+        return line if not self.remedy else f"{line.rstrip('.')}. {self.remedy}"
 
     def __reduce__(self):
         return _rebuild, (type(self), self.what, self.where, self.remedy)

@@ -234,8 +234,10 @@ def write_json(path: Path | str, value: Any) -> Path:
 
 
 def read_bytes(path: Path | str) -> bytes:
-    """A file's bytes; `MissingError` when it is not there, `InputError` when it is empty."""
+    """A file's bytes; `MissingError` when it is not there, `InputError` when it is empty or a folder."""
     path = Path(path)
+    if path.is_dir():
+        raise InputError("a folder, not a file", where=str(path), remedy="Name a file in it")
     if not path.is_file():
         raise MissingError("no such file", where=str(path), remedy="Check the path")
     data = path.read_bytes()
