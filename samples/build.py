@@ -133,7 +133,7 @@ def build(session_id: str, stages: tuple[str, ...], sources: dict[str, Any], thr
         say(f"{session_id} voice: {read_json(times)['duration'] / 60:.1f} min")
     if "asr" in stages:
         began = time.monotonic()
-        t = transcribe(wav, heard, core_settings.load(), session_id=session_id, tenant=sources["roster"]["tenant"], threads=threads, progress=False)
+        t = transcribe(wav, heard, core_settings.load(), session_id=session_id, tenant=sources["roster"]["tenant"], beam=5, threads=threads, progress=False)
         say(f"{session_id} asr: {len(t.words)} words, {t.duration / max(0.01, time.monotonic() - began):.1f} x real time")
     if "gold" in stages:
         gold(data, read_json(times), read_transcript(heard), out)

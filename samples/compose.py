@@ -62,7 +62,7 @@ def guest(entry: dict[str, Any], voices: dict[str, list[dict[str, Any]]], used: 
     if sex is None:
         given = name.split()[0].lower()
         sex = "f" if given.endswith("a") and given not in MALE_IN_A else "m"
-        sex = "f" if given in {"carmen", "inés", "luz", "beatriz", "rosario", "isabel", "ester", "nohemí", "yineth", "leonor", "flor"} else sex
+        sex = "f" if given in {"carmen", "inés", "luz", "beatriz", "rosario", "isabel", "ester", "nohemí", "yineth", "leonor", "flor", "irene", "berenice", "mercedes"} else sex
     used[sex] = used.get(sex, -1) + 1
     voice = voices[sex][used[sex] % len(voices[sex])]
     return {"name": name, "title": title, "role": entry.get("role") or ("ciudadana" if sex == "f" else "ciudadano"), "party": "", "sex": sex, "voice": voice}
@@ -81,7 +81,8 @@ def forms(person: dict[str, Any]) -> dict[str, str]:
         trato = person.get("title") or ("señora" if f else "señor")
         persona = f"{trato} {person['name']}" if trato in ("don", "doña") else f"{article} {trato} {person['name']}"
         vocativo = f"{trato} {person['name'].split()[0] if trato in ('don', 'doña') else surname.split()[0]}"
-    return {"nombre": person["name"], "apellido": surname, "partido": person["party"], "cargo": person["role"], "persona": persona,
+    given = " ".join(person["name"].split()[:-2])
+    return {"nombre": person["name"], "apellido": surname, "lista": f"{surname} {given}".upper(), "partido": person["party"], "cargo": person["role"], "persona": persona,
             "persona_M": persona[0].upper() + persona[1:], "vocativo": vocativo, "vocativo_M": vocativo[0].upper() + vocativo[1:], "trato": trato}
 
 

@@ -72,7 +72,7 @@ class Composer:
         w("heading", f"ACTA No. {p['number']:03d}")
         w("heading", self.roster["council"].upper())
         w("body", fill("Sesión ordinaria del {fecha}. Lugar: " + self.roster["place"] + ".", self.slots))
-        w("body", fill(["Hora de citación: {hora}.", "Hora: {hora}.", "Citados a las {hora}."][self.n % 3], self.slots))
+        w("body", fill("Hora de citación: {hora}.", self.slots))
         if self.n % 2 == 0:
             for row, (a, b) in enumerate([("Dignatario", "Cargo"), (self.slots["presidente"], "Presidente"),
                                           (self.people["vp"]["name"], "Vicepresidenta"), (self.slots["secretaria"], "Secretaria general")]):
@@ -88,8 +88,7 @@ class Composer:
     def roll_call(self) -> None:
         s, bank = self.s, self.procedure
         row, absent_row = dealt(bank["rollcall_row"], self.n), dealt(bank["rollcall_absent_row"], self.n)
-        heading = ["LLAMADO A LISTA Y VERIFICACIÓN DEL QUÓRUM", "1. LLAMADO A LISTA", "VERIFICACIÓN DEL QUÓRUM"][self.n % 3]
-        s.write("heading", heading)
+        s.write("heading", "1. LLAMADO A LISTA Y VERIFICACIÓN DEL QUÓRUM")
         if self.n % 8 in (2, 5):
             lead = s.say("secretary", self.pick("rollcall_block"))
             names = ", ".join(self.people[k]["name"] for k in self.on_time)
@@ -128,7 +127,7 @@ class Composer:
         self.items += [self.text(t["title"], **self.topic_people(t)[2]) for t in self.topics if t["kind"] != "withdrawn"]
         self.varios_title = dealt(self.procedure["varios"]["title"], self.n)
         self.items.append(self.varios_title)
-        numbered = self.n % 2 == 0
+        numbered = self.n % 4 != 1
         for k, item in enumerate(self.items):
             spoken = f"{ORDINALS[k] if self.n % 3 else f'Punto {k + 1}'}. {item.replace('n.º', 'número')}."
             s.write("agenda", f"{k + 1}. {item}." if numbered else f"{item}.", s.say("secretary", spoken), **({} if numbered else {"number": True}))
@@ -141,7 +140,7 @@ class Composer:
         self.s.say("president", self.bank.draw("next_point"))
         span = self.s.say("secretary", spoken)
         number = self.items.index(title) + 1
-        self.s.write("heading", f"{number}. {title.upper()}" if self.n % 2 == 0 else title.upper(), span)
+        self.s.write("heading", f"{number}. {title.upper()}", span)
 
     def minutes(self) -> None:
         bank = self.procedure["minutes_vote"]
@@ -241,7 +240,7 @@ class Composer:
         seconds = sum(len(u["text"].split()) / 2.2 + u.get("seconds", 0) for u in self.s.utterances)
         hour, spoken = clock(self.opens + round(seconds / 60))
         v = self.pick("closing")
-        self.s.write("formula", self.text(v["text"], hora=hour), self.s.say("president", self.text(v["speech"], hora_voz=spoken)))
+        self.s.write("formula", self.text(v["text"], hora=hour).replace("m..", "m."), self.s.say("president", self.text(v["speech"], hora_voz=spoken)))
         self.s.write("body", self.pick("constancia"))
         if self.n % 3 == 2:
             self.s.write("table", "Concejal | Ingreso | Salida", row=0)

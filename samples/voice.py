@@ -16,7 +16,7 @@ RATE = 22_050  # espeak-ng's own; the track is brought to 16 kHz at the end
 
 def espeak(text: str, voice: dict[str, Any]) -> np.ndarray:
     """Samples of one utterance without the silence around it."""
-    command = ["espeak-ng", "-v", f"{voice['lang']}+{voice['variant']}", "-p", str(voice["pitch"]), "-s", str(voice["speed"]), "--stdout", "--", text]
+    command = ["espeak-ng", "-v", f"{voice['lang']}+{voice['variant']}", "-p", str(voice["pitch"]), "-s", str(voice["speed"]), "-g", str(voice["gap"]), "--stdout", "--", text]
     sound = subprocess.run(command, capture_output=True, check=True).stdout
     with wave.open(io.BytesIO(sound)) as f:
         if f.getframerate() != RATE:
