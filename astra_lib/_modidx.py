@@ -145,6 +145,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                  'astra_lib.judge.score_rows': ('judge.html#score_rows', 'astra_lib/judge.py'),
                                  'astra_lib.judge.similarities': ('judge.html#similarities', 'astra_lib/judge.py'),
                                  'astra_lib.judge.summary': ('judge.html#summary', 'astra_lib/judge.py'),
+                                 'astra_lib.judge.unrelated_pairs': ('judge.html#unrelated_pairs', 'astra_lib/judge.py'),
                                  'astra_lib.judge.verdict_report': ('judge.html#verdict_report', 'astra_lib/judge.py'),
                                  'astra_lib.judge.word_errors': ('judge.html#word_errors', 'astra_lib/judge.py')},
             'astra_lib.minutes': { 'astra_lib.minutes.Minutes': ('minutes.html#minutes', 'astra_lib/minutes.py'),

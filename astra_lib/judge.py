@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['METRICS', 'Item', 'items', 'read_predictions', 'plain', 'word_errors', 'numbers', 'invented_numbers',
-           'invented_people', 'outcome', 'default_encoder', 'similarities', 'score_rows', 'summary', 'by_session',
-           'paired_interval', 'compare', 'Gates', 'judge', 'objections', 'doubts', 'json_safe', 'examples',
-           'verdict_report']
+           'invented_people', 'outcome', 'default_encoder', 'unrelated_pairs', 'similarities', 'score_rows', 'summary',
+           'by_session', 'paired_interval', 'compare', 'Gates', 'judge', 'objections', 'doubts', 'json_safe',
+           'examples', 'verdict_report']
 
 # %% ../nbs/07_judge.ipynb #a1c7b7a8
 import math
@@ -113,8 +113,24 @@ def default_encoder() -> Any:
     return USE(threads=1)
 
 
+def unrelated_pairs(texts: Sequence[str], differing: float = .75, most: int = 600) -> list[tuple[int, int]]:
+    """Pairs of texts of which at least the share `differing` of the words differs: two hand-overs are no strangers."""
+    from rapidfuzz.distance import Levenshtein
+
+    words = [wer_words(t) for t in texts]
+    n, found = len(texts), []
+    for k in range(1, n // 2 + 1):
+        for i in range(n):
+            a, b = words[i], words[(i + k) % n]
+            if a and b and Levenshtein.normalized_distance(a, b) >= differing:
+                found.append((i, (i + k) % n))
+                if len(found) == most:
+                    return found
+    return found
+
+
 def similarities(golds: Sequence[str], outputs: Sequence[str], encoder: Any) -> tuple[list[float], float]:
-    """Cosine of each pair, and the 95th percentile of unrelated pairs (gold i with gold i+k)."""
+    """Cosine of each gold and output, and the 95th percentile of unrelated golds."""
     import numpy as np
 
     def unit(texts):
@@ -122,7 +138,7 @@ def similarities(golds: Sequence[str], outputs: Sequence[str], encoder: Any) -> 
         return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
 
     gold, output = unit(golds), unit(outputs)
-    unrelated = [float((gold * np.roll(gold, k, axis=0)).sum(1)[i]) for k in (1, 2, 3) for i in range(len(gold)) if k < len(gold)]
+    unrelated = [float(gold[i] @ gold[j]) for i, j in unrelated_pairs(golds)]
     return [float(x) for x in (gold * output).sum(1)], float(np.percentile(unrelated, 95)) if unrelated else 0.0
 
 # %% ../nbs/07_judge.ipynb #c19f3876

@@ -169,3 +169,14 @@ def test_the_interval_holds_the_mean_and_mirrors(values):
     a, b = paired_interval(values, other), paired_interval(other, values)
     assert a["ci_low"] <= a["delta"] <= a["ci_high"]
     assert a["delta"] == pytest.approx(-b["delta"]) and a["ci_low"] == pytest.approx(-b["ci_high"])
+
+
+def test_a_clerk_who_repeats_himself_does_not_raise_the_floor(encoder):
+    """Twenty hand-overs are alike; taken for strangers they would put the floor above what any honest answer reaches."""
+    from astra_lib.judge import similarities, unrelated_pairs
+
+    own = [f"Manifestó que {topic} requiere atención inmediata, según {n} vecinos." for n, topic in enumerate(TOPICS)]
+    formulas = [f"Seguidamente intervino la honorable concejala [CONCEJAL_{n:02d}]." for n in range(20)]
+    floor = similarities(formulas + own, formulas + own, encoder)[1]
+    assert floor < .6
+    assert not unrelated_pairs(formulas)
