@@ -85,7 +85,41 @@ class Store:
                 raise
             raise InputError(f"not representable as JSON: {error}", where=key) from None
 
-    def _put(self, key: str, body: IO[bytes], if_none_match: bool) -> str:
+    def publish(self, key: str, source: Path | str | bytes, replaces: str = "") -> str:
+        """Store a file (or bytes) under a key that others may be writing too, and return its sha256.
+
+        Without `replaces` the key must be free; with it, the object there must still be the one of that sha256. The
+        bytes that are there already are no error. Whoever comes second gets a `ConflictError`, and overwrites nothing.
+        """
+        if not isinstance(source, bytes) and not Path(source).is_file():
+            raise MissingError("no such file", where=str(source), remedy="Check the path")
+        with disk_errors(source if not isinstance(source, bytes) else key), (
+                io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb")) as body:
+            ours = _digests(body)[0]
+            body.seek(0)
+            try:
+                if not replaces:
+                    return self._put(key, body, True)
+                found, etag = self.stored(key)
+                if found == ours:
+                    return ours
+                if found == replaces:
+                    return self._put(key, body, False, if_match=etag)
+            except (ConflictError, MissingError):
+                found = self.stored(key)[0] if self.exists(key) else ""
+        if found == ours:
+            return ours
+        raise ConflictError(
+            f"somebody else wrote it first (sha256 {found[:12]}…)" if found else "somebody else removed it", where=self._where(key),
+            remedy=f"Ours ({ours[:12]}…) was not stored: look at theirs, then run the same command again")
+
+    def stored(self, key: str) -> tuple[str, str]:
+        """`(sha256, ETag)` of an object; one that came by a presigned URL is read to know its sha256."""
+        head = self.head(key)
+        known = head.get("Metadata", {}).get("sha256")
+        return known or hashlib.sha256(self.get_bytes(key)).hexdigest(), head["ETag"]
+
+    def _put(self, key: str, body: IO[bytes], if_none_match: bool, if_match: str = "") -> str:
         from botocore.exceptions import ClientError
 
         sha256, md5, size = _digests(body)
@@ -96,6 +130,8 @@ class Store:
         arguments: dict[str, Any] = {"Metadata": {"sha256": sha256, "attempt": attempt}, "ContentMD5": md5}
         if if_none_match:
             arguments["IfNoneMatch"] = "*"
+        if if_match:
+            arguments["IfMatch"] = if_match
         with s3_errors(self._where(key), doing="store an object"):
             body.seek(0)
             try:
@@ -104,7 +140,7 @@ class Store:
                 if _code(error) not in {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}:
                     raise
                 if self.head(key).get("Metadata", {}).get("attempt") != attempt:
-                    raise ConflictError("the object exists already", where=self._where(key),
+                    raise ConflictError("the object was changed meanwhile" if if_match else "the object exists already", where=self._where(key),
                                         remedy="Somebody else wrote it first: read theirs") from None
             stored = self.head(key)
         # another writer's object, put there since, is not ours to judge
