@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['GAP_ODDS', 'FINE', 'FEATURES', 'COEFFICIENTS', 'explains', 'Session', 'borders', 'prepare', 'Task', 'spread_on',
            'forward', 'chances', 'windows', 'score_table', 'longest_span', 'prior', 'cue_score', 'Candidate',
-           'candidates', 'forward_only', 'pace', 'Span', 'trim', 'exact', 'without_gaps', 'trusted', 'lawful',
-           'close_small_gaps', 'features', 'log_odds', 'confidence_of', 'Alignment', 'gaps_between', 'solve',
+           'candidates', 'forward_only', 'pace', 'Span', 'trim', 'exact', 'without_gaps', 'trusted', 'repeats',
+           'lawful', 'close_small_gaps', 'features', 'log_odds', 'confidence_of', 'Alignment', 'gaps_between', 'solve',
            'spans_of', 'default_encoder', 'add_meaning', 'choose_decoys', 'true_share', 'judge_session', 'align',
            'pair_of', 'uncovered', 'summary', 'score', 'overlap', 'merged', 'path_figure', 'timeline_figure', 'clock',
            'doubtful', 'alignment_page']
@@ -25,8 +25,8 @@ from .core.errors import InputError, MissingError
 from .core.records import Pair, Paragraph, Transcript
 from .core.settings import AlignSettings
 from .evidence import (
-    Anchor, Evidence, Floor, Speech, Vocabulary, Weights, as_string, chair_phrases, compare, cut_units, doubt_of, find_anchors,
-    floor_of, listen, read_paragraphs, speech_seconds)
+    Anchor, Evidence, Floor, Speech, Vocabulary, Weights, as_string, chair_phrases, compare, cut_units, doubt_of, find_anchors, firm,
+    floor_of, in_company, listen, read_paragraphs, speech_seconds)
 from .report import COLORS, Page, new_figure
 from .text import guess_language
 from .transcript import speech_blocks
@@ -81,7 +81,7 @@ def prepare(transcript: Transcript, paragraphs: Sequence[Paragraph], decoys: Seq
     vocabulary = Vocabulary("en" if language == "en" else "es")
     texts, cues = read_paragraphs([*paragraphs, *decoys], vocabulary)
     speech = listen(transcript, vocabulary)
-    anchors = find_anchors(texts[: len(paragraphs)], speech)
+    anchors = find_anchors(texts[: len(paragraphs)], speech, barred={i for i, c in enumerate(cues) if c == "title"})
     speech = cut_units(speech, sorted({a.first for a in anchors} | {a.last + 1 for a in anchors}))
     sizes = np.asarray([len(t) for t in texts])
     terse = float(np.clip(speech_seconds(speech) / max(1, sizes[: len(paragraphs)].sum()) / 3, 1, 4))
@@ -336,15 +336,15 @@ def exact(speech: Speech, first: int, last: int, ratio: float, text: np.ndarray)
     return Span(first, last, float(speech.start[first]), float(speech.end[last]), ratio, units=units)
 
 # %% ../nbs/04_aligner.ipynb #390ca292
-def without_gaps(speech: Speech, hits: np.ndarray, span: Span, max_gap_s: float) -> Span | None:
+def without_gaps(speech: Speech, hits: np.ndarray, span: Span, max_gap_s: float, sure: float = 0.5) -> Span | None:
     """The part of the span with most matches after every run of unmatched units longer than `max_gap_s` is split off.
 
-    `hits`: for every unit of the span how many stems of the paragraph it holds. A short span may hold none: a hand-over whose
-    name was misheard is known by its place.
+    `hits`: for every unit of the span how many stems of the paragraph it holds. A short span may hold none, when it is right with
+    a probability of `sure`: a hand-over whose name was misheard is known by its place.
     """
     matched = np.flatnonzero(hits) + span.units[0]
     if not len(matched):
-        return span if span.end - span.start <= max_gap_s and span.right >= 0.5 else None
+        return span if span.end - span.start <= max_gap_s and span.right >= sure else None
     parts, begun = [], 0
     for k in range(1, len(matched) + 1):
         if k == len(matched) or speech.unit_start[matched[k]] - speech.unit_end[matched[k - 1]] > max_gap_s:
@@ -383,6 +383,12 @@ def trusted(spans: dict[int, Span], session: "Session", settings: AlignSettings)
     return out
 
 
+def repeats(session: "Session", paragraph: int) -> bool:
+    """Whether the paragraph says nothing but what the one before it says: a title written twice is read once."""
+    stems = session.evidence.stems
+    return paragraph > 0 and len(stems[paragraph]) > 0 and bool(np.isin(stems[paragraph], stems[paragraph - 1]).mean() >= 0.8)
+
+
 def lawful(spans: dict[int, Span], session: "Session", settings: AlignSettings) -> dict[int, Span]:
     """The spans that keep every rule, in order; the others are gone."""
     kept: dict[int, Span] = {}
@@ -390,8 +396,11 @@ def lawful(spans: dict[int, Span], session: "Session", settings: AlignSettings) 
     for paragraph in sorted(spans):
         a, b = spans[paragraph].units
         hits = session.evidence.presence(paragraph, a, b + 1)[0].sum(0)
-        span = without_gaps(session.speech, hits, spans[paragraph], settings.max_gap_s)
+        sure = 0.3 if session.floor.known and session.cues[paragraph] in ("handover", "rollcall") else 0.5
+        span = without_gaps(session.speech, hits, spans[paragraph], settings.max_gap_s, sure)
         if span is None or span.end <= span.start or span.end - span.start > session.limits[paragraph]:
+            continue
+        if session.cues[paragraph] == "title" and repeats(session, paragraph) and paragraph - 1 in kept and span.start < kept[paragraph - 1].end:
             continue
         if span.start >= last[0] - 1e-6 and span.end >= last[1] - 1e-6:
             kept[paragraph], last = span, (span.start, span.end)
@@ -634,7 +643,10 @@ def align(transcript: Transcript, paragraphs: Sequence[Paragraph], params: Align
     if not speech.units:
         raise InputError("the transcript holds no usable words", where=transcript.session_id, remedy="Transcribe the recording again")
     expected = pace(session.sizes, session.cues, {}, speech_seconds(speech))
+    found, session.anchors = session.anchors, firm(session.anchors, session.cues)
     tried = solve(session, expected, replace(weights, length=weights.length / 2, doubt=0.0), weights.accept, where)
+    around = {i: (int(speech.first[c.first]), int(speech.first[c.last + 1]) - 1) for i, c in tried.items() if i < len(paragraphs) and c.right >= 0.5}
+    session.anchors = in_company(found, session.anchors, around)
     seconds = {i: (float(speech.unit_end[c.last] - speech.unit_start[c.first]), c.right) for i, c in tried.items() if i < len(paragraphs)}
     expected = pace(session.sizes, session.cues, seconds, speech_seconds(speech))
     placed = solve(session, expected, weights, weights.accept)

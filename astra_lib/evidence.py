@@ -5,16 +5,16 @@
 # %% auto #0
 __all__ = ['HANDOVER', 'VOTE', 'CHAIR', 'TITLE', 'SPEAKS', 'ANSWER', 'tidy_words', 'unit_breaks', 'Vocabulary', 'Speech',
            'listen', 'cut_units', 'speech_seconds', 'ngram_codes', 'seeds', 'as_string', 'matches', 'densest', 'Anchor',
-           'compare', 'find_anchors', 'chain', 'Weights', 'rarity', 'near_sounds', 'Evidence', 'cue_of', 'is_name',
-           'in_a_row', 'doubt_of', 'Floor', 'floor_of', 'chair_phrases', 'read_paragraphs']
+           'compare', 'find_anchors', 'chain', 'firm', 'in_company', 'Weights', 'rarity', 'near_sounds', 'Evidence',
+           'cue_of', 'is_name', 'in_a_row', 'doubt_of', 'Floor', 'floor_of', 'chair_phrases', 'read_paragraphs']
 
 # %% ../nbs/03b_evidence.ipynb #c33f6fff
 import math
 import re
 from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Sequence
 
 import numpy as np
 from rapidfuzz.distance import LCSseq, Levenshtein
@@ -198,14 +198,14 @@ def compare(paragraph: str, heard: str, at: int) -> tuple[int, int, int]:
     return (at + pairs[lo][1], at + pairs[hi - 1][1], hi - lo) if hi > lo else (at, at - 1, 0)
 
 
-def find_anchors(texts: Sequence[np.ndarray], speech: Speech, min_ratio: float = 0.55) -> list[Anchor]:
-    """Paragraphs with seeds whose surroundings match in at least `min_ratio` of their tokens."""
+def find_anchors(texts: Sequence[np.ndarray], speech: Speech, min_ratio: float = 0.55, barred: Collection[int] = ()) -> list[Anchor]:
+    """Paragraphs, but for the `barred`, with seeds whose surroundings match in at least `min_ratio` of their tokens."""
     offsets = np.cumsum([0] + [len(t) for t in texts])
     by_paragraph: dict[int, list[tuple[int, int]]] = defaultdict(list)
     joined = np.concatenate([*texts, np.empty(0, np.int32)])
     for place, heard in seeds(joined, speech.ids):
         paragraph = int(np.searchsorted(offsets, place, side="right")) - 1
-        if place + 4 <= offsets[paragraph + 1]:
+        if place + 4 <= offsets[paragraph + 1] and paragraph not in barred:
             by_paragraph[paragraph].append((place - int(offsets[paragraph]), heard))
     heard_all, out = as_string(speech.ids), []
     for paragraph, found in by_paragraph.items():
@@ -242,6 +242,28 @@ def chain(anchors: list[Anchor]) -> list[Anchor]:
         at = previous[at]
     return out[::-1]
 
+# %% ../nbs/03b_evidence.ipynb #5b1e7a11
+def firm(anchors: Sequence[Anchor], cues: Sequence[str]) -> list[Anchor]:
+    """The anchors one may trust before anything else is placed: body paragraphs."""
+    return [a for a in anchors if cues[a.paragraph] == "body"]
+
+
+def in_company(anchors: Sequence[Anchor], trusted: Sequence[Anchor], placed: dict[int, tuple[int, int]], reach: int = 6, slack: int = 40) -> list[Anchor]:
+    """The trusted anchors, and those of the others that at most a third of their neighbours contradict.
+
+    `placed`: tokens (first, last) of paragraphs found without them; the `reach` nearest at either side are asked. A neighbour
+    contradicts when it lies on the wrong side by more than `slack` tokens.
+    """
+    known = placed | {a.paragraph: (a.first, a.last) for a in trusted}
+    order, out = sorted(known), []
+    for anchor in anchors:
+        at = bisect_left(order, anchor.paragraph)
+        before, after = order[max(0, at - reach): at], [r for r in order[at: at + reach + 1] if r != anchor.paragraph][:reach]
+        wrong = sum(known[r][0] > anchor.first + slack for r in before) + sum(known[r][1] < anchor.last - slack for r in after)
+        if anchor in trusted or 3 * wrong <= len(before) + len(after):
+            out.append(anchor)
+    return out
+
 # %% ../nbs/03b_evidence.ipynb #b7d3f836
 @dataclass(frozen=True)
 class Weights:
@@ -263,7 +285,7 @@ class Weights:
     edge: float = 1.6           # a span that begins or ends at a pause of two seconds or a change of speaker
     local: float = 0.6          # how far a stem's chance follows its use nearby rather than in the whole session
     meaning: float = 0.5        # one standard deviation of semantic similarity, where an encoder is given
-    accept: float = 0.24        # least probability of being right at which a span is proposed
+    accept: float = 0.3         # least probability of being right at which a span is proposed
     cue: float = 2.0            # a hand-over that sits where the floor changes hands
 
 

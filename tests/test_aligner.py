@@ -68,7 +68,7 @@ def test_constructed_mixture_is_aligned():
         check_mixture(alignment, built)
         gold = {g["paragraph"] for g in built.gold if g["kind"] == "unspoken"}
         accepted += [p.start is not None for p in alignment.pairs if p.paragraph in gold]
-    assert len(accepted) > 30 and sum(accepted) / len(accepted) <= 0.05
+    assert len(accepted) > 30 and sum(accepted) / len(accepted) <= 0.04
 
 
 def check_mixture(alignment, built: Built) -> None:
@@ -81,10 +81,11 @@ def check_mixture(alignment, built: Built) -> None:
 
 
 def test_hard_summaries():
-    rows = [(align(b.transcript, b.paragraphs, PARAMS), b) for b in (session(s, 1.5, mix=HARD) for s in (201, 202))]
-    f1 = [score(a.pairs, b.gold)["f1"] for a, b in rows]
-    assert sum(f1) / 2 >= 0.82, f1
-    assert sum(score(a.pairs, b.gold)["unspoken_accepted"] for a, b in rows) / 2 <= 0.05
+    rows = [score(align(b.transcript, b.paragraphs, PARAMS).pairs, b.gold) for b in (session(s, 1.5, mix=HARD) for s in range(201, 209))]
+    assert sum(r["f1"] for r in rows) / len(rows) >= 0.88
+    unspoken = [r["paragraphs"] - r["spoken"] for r in rows]
+    assert sum(unspoken) >= 80
+    assert sum(r["unspoken_accepted"] * n for r, n in zip(rows, unspoken, strict=True)) / sum(unspoken) <= 0.03
 
 
 @pytest.mark.parametrize("diarised", [True, False])
@@ -108,6 +109,34 @@ def test_a_roll_call_shares_one_stretch():
     alignment = align(given, [Paragraph(i, "rollcall", n, "") for i, n in enumerate(names)], PARAMS)
     found = [p for p in alignment.pairs if p.start is not None]
     assert len(found) >= 5 and all(p.end < 30 for p in found)
+
+
+def test_headings_heard_only_when_the_agenda_was_read_do_not_fence_the_session():
+    """The agenda is read out at the start; when an item is reached its title is misheard. The heading matches the wrong minute."""
+    built = minutes_session(303, keep=0.5, filler=0.3)
+    titles = [(i, p) for i, p in enumerate(built.paragraphs) if p.kind == "agenda"]
+    assert len(titles) >= 5
+    read, shift = " ".join(p.text for _, p in titles), 120.0
+    words = [replace(w, start=w.start + shift, end=w.end + shift) for w in built.transcript.words]
+    garbled = {w for _, p in titles for w in p.text.lower().split() if len(w) > 4}
+    words = [replace(w, text="brrm") if w.text.lower().strip(".") in garbled else w for w in words]
+    agenda = [replace(w, text=w.text.lower()) for w in spoken(read, speaker="S0", step=shift / len(read.split()) * 0.9)]
+    utterances = [Utterance(0.0, agenda[-1].end, "S0", (0, len(agenda)))] + [
+        Utterance(u.start + shift, u.end + shift, u.speaker, (u.words[0] + len(agenda), u.words[1] + len(agenda))) for u in built.transcript.utterances]
+    heard = replace(built.transcript, words=agenda + words, utterances=utterances, duration=built.transcript.duration + shift)
+    rows = [replace(p, kind="heading") if p.kind == "agenda" else p for p in built.paragraphs]
+    gold = [{**g, "start": None if g["start"] is None else g["start"] + shift, "end": None if g["end"] is None else g["end"] + shift}
+            for g in built.gold if g["kind"] in ("list", "handover", "vote")]
+    found = score(align(heard, rows, PARAMS).pairs, gold)
+    assert found["f1"] >= 0.7 and found["time_f1"] >= 0.85
+
+
+def test_a_title_written_twice_is_read_once():
+    built = minutes_session(302, keep=0.5, filler=0.3)
+    again = {g["paragraph"] for g, p in zip(built.gold, built.paragraphs, strict=True) if p.kind == "heading" and p.index > 2}
+    pairs = align(built.transcript, built.paragraphs, PARAMS).pairs
+    assert len(again) >= 3 and not [i for i in again if pairs[i].start is not None]
+    assert all(pairs[i - 1].start is not None for i in again)
 
 
 def test_silence_or_foreign_speech_inside_a_span_is_split_off():

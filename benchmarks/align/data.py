@@ -120,8 +120,11 @@ def retell(text: str, rng: np.random.Generator, keep: float, strange: list[str])
 
 
 def over_real_speech(folder: Path, seed: int, *, keep: float = 0.4, segment_s: float = 15.0, hours: float = 2.0, skipped: float = 0.2,
-                     noise: float = 0.0) -> Iterator[Built]:
-    """Minutes over the real speech of every plenary longer than half an hour."""
+                     noise: float = 0.0, idea_s: float | None = None) -> Iterator[Built]:
+    """Minutes over the real speech of every plenary longer than half an hour.
+
+    A bullet stands for one to four segments; with `idea_s` for stretches of that median, a sixth of them over twice as long.
+    """
     recordings = [json.loads(p.read_text(encoding="utf-8")) for p in sorted((folder / "ecuador_dev" / "sessions").glob("*.json"))]
     strange = [t for r in recordings for t in tokens(r["text"][:6000]) if t not in STOPWORDS and len(t) > 3]
     long = [r for r in recordings if r["segments"][-1]["end"] > 1800]
@@ -143,11 +146,11 @@ def over_real_speech(folder: Path, seed: int, *, keep: float = 0.4, segment_s: f
             if held.strip():
                 pieces.append((begun, max(now, begun + 0.2), s["speaker_id"], held))
         other = long[(number + 1) % len(long)]
-        yield _clerk(recording["id"], noise, pieces, rng, keep, skipped, strange, other["text"])
+        yield _clerk(recording["id"], noise, pieces, rng, keep, skipped, strange, other["text"], idea_s)
 
 
 def _clerk(name: str, noise: float, pieces: list[tuple[float, float, str, str]], rng: np.random.Generator, keep: float, skipped: float,
-           strange: list[str], elsewhere: str) -> Built:
+           strange: list[str], elsewhere: str, idea_s: float | None = None) -> Built:
     rows: list[tuple[str, str]] = []
     gold: list[dict[str, Any]] = []
 
@@ -161,7 +164,9 @@ def _clerk(name: str, noise: float, pieces: list[tuple[float, float, str, str]],
             write("handover", f"Seguidamente, intervino {' '.join(tokens(pieces[at - 1][3])[-4:])}:", (pieces[at - 1][0], pieces[at - 1][1]))
         speaker = pieces[at][2]
         take = 1
-        while take < int(rng.integers(1, 5)) and at + take < len(pieces) and pieces[at + take][2] == speaker:
+        wanted_s = float(rng.lognormal(np.log(idea_s), 0.7)) if idea_s else 0.0
+        while ((pieces[at + take - 1][1] - pieces[at][0] < wanted_s if idea_s else take < int(rng.integers(1, 5)))
+               and at + take < len(pieces) and pieces[at + take][2] == speaker):
             take += 1
         span = pieces[at][0], pieces[at + take - 1][1]
         text = " ".join(p[3] for p in pieces[at: at + take])
