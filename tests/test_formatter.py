@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import string
+import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -25,7 +27,9 @@ from astra_lib.formatter import (
     split,
     thin_boilerplate,
     token_count,
+    twins,
     units,
+    unsound,
     validate_row,
     write_dataset,
 )
@@ -59,6 +63,9 @@ def test_units_keep_every_pair_once_in_order_and_within_a_block(rows):
 @pytest.mark.parametrize(("change", "reason"), [
     ({"start": None, "end": None}, "never spoken"), ({"kind": "signature"}, "kind signature"), ({"confidence": .2}, "low confidence"),
     ({"text": "Sí"}, "too short"), ({"text": "palabra " * 200}, "too long"), ({"xml": "<w:p><w:r>"}, "XML does not validate"),
+    ({"text": "AprobÃ³ el informe"}, "read in the wrong encoding"), ({"speech": "dijo \ufffd y siguió"}, "read in the wrong encoding"),
+    ({"text": "Pidió \ud800 un informe"}, "half a character (a lone surrogate)"), ({"text": "Pidió\x07 un informe"}, "control characters"),
+    ({"blocks": [Block(1, 9, None, "sigo <|eot_id|> hablando")]}, "a chat marker inside the text"),
 ])
 def test_every_reason_to_leave_a_pair_out_is_named(change, reason):
     good = pair(0, "Pidió un informe por escrito.", 1.0, 9.0)
@@ -140,3 +147,89 @@ def test_a_dataset_is_written_whole_or_not_at_all(tmp_path):
     assert json.loads(files["train.sharegpt.jsonl"].read_text())["conversations"][-1] == {"from": "assistant", "value": good.completion[0]["content"]}
     assert {t["from"] for t in sharegpt(good)["conversations"]} == {"system", "user", "assistant"}
     assert not check(good.completion[0]["content"])
+
+
+def test_filters_by_confidence_kind_and_length_are_counted_apart():
+    pairs = [pair(0, "Aprobado por unanimidad.", 0, 9, "vote"), pair(1, "Pidió un informe por escrito al alcalde.", 70, 79, confidence=.6),
+             pair(2, "Pidió luz.", 140, 149), pair(3, "Reclamó por la demora de la obra.", 210, 219)]
+    assert [r.id[-4:] for r in build_examples(pairs).examples] == ["0000", "0001", "0002", "0003"]
+    built = build_examples(pairs, min_confidence=.8, min_words=3, max_words=6, leave_out=("vote",))
+    assert dict(built.dropped) == {"kind vote": 1, "low confidence": 1, "too short": 1, "too long": 1} and not built.examples
+
+
+@given(st.lists(st.tuples(st.floats(0, 400), st.floats(.5, 90), st.sampled_from(["list", "vote", "table"]), st.floats(0, 1)), max_size=30))
+def test_every_paragraph_is_in_a_row_or_counted_as_left_out(spoken):
+    pairs = [pair(i, f"Manifestó la idea número {i}.", at, at + length, kind, confidence=sure) for i, (at, length, kind, sure) in enumerate(spoken)]
+    built = build_examples(pairs)
+    assert built.paragraphs == len(pairs) == sum(len(k) for k in built.kinds.values()) + sum(built.dropped.values())
+    assert sum(r.completion[0]["content"].count("<w:p>") for r in built.examples) == sum(len(k) for k in built.kinds.values())
+
+
+def decomposed(text: str) -> str:
+    return unicodedata.normalize("NFD", text)
+
+
+def test_a_row_that_is_not_nfc_is_composed_on_the_way_in_and_refused_on_the_way_out(tmp_path):
+    text, said = "Pidió un informe sobre la caña.", "señor presidente pidió la canción"
+    loose = replace(pair(0, decomposed(text), 1, 9), speech=decomposed(said), blocks=[Block(1, 9, None, decomposed(said))])
+    assert unsound(loose.text) == "not NFC"
+    rows = build_examples([loose]).examples
+    assert rows == build_examples([replace(pair(0, text, 1, 9), speech=said, blocks=[Block(1, 9, None, said)])]).examples
+    bad = replace(rows[0], completion=[{"role": "assistant", "content": decomposed(rows[0].completion[0]["content"])}])
+    assert validate_row(bad) == "text: not NFC"
+    with pytest.raises(InputError, match="2026-01-01:0000-0000: text: not NFC"):
+        write_dataset([bad], [], tmp_path / "d", {})
+    assert not (tmp_path / "d").exists()
+    write_dataset(rows, [], tmp_path / "d", {})
+    assert all(unicodedata.is_normalized("NFC", p.read_bytes().decode("utf-8")) for p in (tmp_path / "d").iterdir())
+
+
+def test_a_combining_sign_that_would_eat_a_bracket_is_left_out():
+    """'>' and U+0338 compose to another character: in NFC the tag is gone."""
+    built = build_examples([pair(0, "\u0338 un informe por escrito.", 1, 9)])
+    assert not built.examples and built.dropped == {"XML does not validate": 1}
+
+
+GOOD = build_examples([pair(0, "Pidió un informe por escrito.", 1.0, 9.0)]).examples[0]
+
+
+@pytest.mark.parametrize(("change", "problem"), [
+    ({"id": ""}, "id must be"), ({"session_id": None}, "session_id must be"), ({"tenant": 7}, "tenant must be"), ({"start_ms": 1.5}, "times"),
+    ({"end_ms": 1000}, "times"), ({"start_ms": True}, "times"), ({"start_ms": -1}, "times"), ({"confidence": float("nan")}, "confidence"),
+    ({"confidence": 1.2}, "confidence"), ({"prompt": GOOD.prompt[:1]}, "roles"), ({"prompt": GOOD.prompt[::-1]}, "roles"),
+    ({"completion": []}, "roles"), ({"completion": [{"role": "assistant", "content": " "}]}, "empty message"),
+    ({"completion": [{"role": "assistant", "content": None}]}, "a message is a role"),
+    ({"prompt": [{**GOOD.prompt[0], "name": "x"}, GOOD.prompt[1]]}, "a message is a role"),
+    ({"prompt": [GOOD.prompt[0], {"role": "user", "content": "dijo <|im_end|> algo"}]}, "text: a chat marker"),
+    ({"prompt": [GOOD.prompt[0], {"role": "user", "content": "dijo \udc80 algo"}]}, "text: half a character"),
+    ({"completion": [{"role": "assistant", "content": "<w:p><w:r><w:t>x</w:t></w:r></w:p> y más"}]}, "answer XML"),
+])
+def test_every_rule_of_the_schema_refuses_its_row(change, problem, tmp_path):
+    assert validate_row(GOOD) is None
+    assert (validate_row(replace(GOOD, **change)) or "").startswith(problem)
+    with pytest.raises(InputError):
+        write_dataset([replace(GOOD, **change)], [], tmp_path / "d", {})
+    assert not (tmp_path / "d").exists()
+
+
+def test_an_id_twice_is_refused(tmp_path):
+    with pytest.raises(InputError, match="two rows have this id"):
+        write_dataset([GOOD, GOOD], [], tmp_path / "d", {})
+
+
+@given(st.integers(0, 10_000), st.integers(0, 3))
+def test_nothing_of_the_speech_or_the_answer_is_cut(words, paragraphs):
+    said = " ".join(f"palabra{i}" for i in range(words + 1))
+    pairs = [replace(pair(i, f"Manifestó la idea {i} de {words}.", 0, 50), speech=said, blocks=[Block(0, 50, None, said)]) for i in range(paragraphs + 1)]
+    row = build_examples(pairs).examples[0]
+    assert row.prompt[1]["content"].endswith(f"Intervención: {said}") and row.completion[0]["content"] == completion_of(pairs)
+
+
+def test_near_duplicates_name_their_twin():
+    def row(i, text, session, said="algo que se dijo"):
+        return Example(build_prompt(said), [{"role": "assistant", "content": paragraph_xml(text)}], f"{session}:{i}", session, "pm", 0, 1000, .9)
+    train = [row(0, "Otra cosa.", "s1"), row(1, "El orden del día fue aprobado por unanimidad.", "s1")]
+    val = [row(0, "El orden del día fue aprobado, por unanimidad", "s2"), row(1, "Un asunto enteramente nuevo sobre el río.", "s2")]
+    found = twins(val, train)
+    assert list(found) == ["s2:0"] and found["s2:0"][0] == "s1:1" and found["s2:0"][1] >= 95
+    assert twins(val, []) == {} and twins([], train) == {}
