@@ -235,20 +235,28 @@ _BILL = re.compile(r"proyecto\s+de\s+acuerdo\s+(?:n[o°º.]*|n[uú]mero)?\s*\.?\
 
 
 def bills(pairs: Iterable[Pair]) -> set[str]:
-    """The bills a session's acta names, as number/year."""
-    return {f"{int(m[1])}/{m[2] or ''}" for p in pairs for m in _BILL.finditer(p.text)}
+    """The bills a session's acta names, as number/year; the year is empty where neither acta nor session id has one."""
+    named, own = [], ""
+    for pair in pairs:
+        named += [(int(m[1]), m[2] or "") for m in _BILL.finditer(pair.text)]
+        own = own or (pair.session_id[:4] if re.match(r"(19|20)\d\d(?!\d)", pair.session_id) else "")
+    dated = {number for number, year in named if year}
+    return {f"{number}/{year or own}" for number, year in named if year or number not in dated}
 
-
-def split(session_bills: dict[str, set[str]], share: float = .25, seed: int = 3407) -> dict[str, str]:
-    """`{session_id: "train" | "val"}`; sessions in the order of their ids, an earlier one never moves."""
+# %% ../nbs/06_formatter.ipynb #95d4878a
+def split(session_bills: dict[str, set[str]], share: float = .25, seed: int = 3407, placed: dict[str, str] | None = None) -> dict[str, str]:
+    """`{session_id: "train" | "val" | "apart"}`; those in `placed` stay where they are, the rest follow in the order of their ids."""
     side: dict[str, str] = {}
-    seen: dict[str, str] = {}
-    for session_id in sorted(session_bills):
-        earlier = sorted(seen[b] for b in session_bills[session_id] if b in seen)
+    seen: dict[str, set[str]] = defaultdict(set)
+    placed = {s: at for s, at in (placed or {}).items() if s in session_bills}
+    for session_id in [*sorted(placed), *sorted(set(session_bills) - set(placed))]:
         value = int(hmac.new(str(seed).encode(), session_id.encode(), hashlib.sha256).hexdigest()[:12], 16) / 16**12
-        side[session_id] = side[earlier[0]] if earlier else ("val" if value < share else "train")
-        for bill in session_bills[session_id]:
-            seen.setdefault(bill, session_id)
+        around = {at for bill in session_bills[session_id] for at in seen[bill]}
+        by_bill = "apart" if len(around) > 1 else next(iter(around), "val" if value < share else "train")
+        side[session_id] = placed.get(session_id, by_bill)
+        if side[session_id] != "apart":
+            for bill in session_bills[session_id]:
+                seen[bill].add(side[session_id])
     return side
 
 # %% ../nbs/06_formatter.ipynb #a3a2c97a

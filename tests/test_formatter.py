@@ -106,11 +106,72 @@ def test_a_session_never_moves_when_later_ones_are_added(sessions, share, seed):
         assert part == {s: whole[s] for s in ordered[:n]}
 
 
+some_bills = st.sets(st.sampled_from([f"{n}/2026" for n in range(6)]), max_size=3)
+batches = st.lists(st.dictionaries(names, some_bills, max_size=6), min_size=1, max_size=6)
+
+
+def sides_of_bills(sides: dict[str, str], about: dict[str, set[str]]) -> dict[str, set[str]]:
+    return {bill: {sides[s] for s in about if bill in about[s]} - {"apart"} for bill in set().union(*about.values())}
+
+
+@given(batches, st.floats(0, 1), st.integers(0, 99))
+def test_whatever_is_added_in_whatever_order_no_session_moves_and_no_bill_stands_on_both_sides(batches, share, seed):
+    """Sessions come in batches with ids before, between and after those that are there: older ones are mined later too."""
+    about: dict[str, set[str]] = {}
+    placed: dict[str, str] = {}
+    for batch in batches:
+        about = {**batch, **about}  # a session's bills are fixed once it is there
+        sides = split(about, share, seed, placed)
+        assert set(sides) == set(about) and set(sides.values()) <= {"train", "val", "apart"}
+        assert placed.items() <= sides.items(), "an earlier session never moves"
+        assert all(len(at) <= 1 for at in sides_of_bills(sides, about).values()), "sessions on one bill stay together"
+        assert split(dict(reversed(about.items())), share, seed, placed) == sides
+        placed = sides
+
+
+@given(st.dictionaries(names, some_bills, min_size=1, max_size=20), st.floats(0, 1), st.integers(0, 99))
+def test_later_ids_move_no_session_even_without_a_memory_and_only_bridges_stand_apart(about, share, seed):
+    ordered = sorted(about)
+    whole = split(about, share, seed)
+    for n in range(1, len(ordered)):
+        assert split({s: about[s] for s in ordered[:n]}, share, seed).items() <= whole.items()
+    for session, side in whole.items():
+        earlier = {whole[s] for s in ordered[: ordered.index(session)] if about[s] & about[session]} - {"apart"}
+        assert (side == "apart") == (len(earlier) == 2)
+
+
+def test_an_older_session_found_later_follows_those_that_are_placed():
+    about = {"2026-03-05": {"14/2026"}, "2026-03-12": {"14/2026"}}
+    moved = 0
+    for seed in range(60):
+        before = split(about, .5, seed)
+        more = {"2026-01-20": {"14/2026"}, **about}
+        moved += split(more, .5, seed)["2026-03-05"] != before["2026-03-05"]
+        after = split(more, .5, seed, placed=before)
+        assert before.items() <= after.items() and len(set(after.values())) == 1
+    assert moved > 10, "without the memory it would have moved: the test can fail"
+
+
+def test_a_placed_session_that_is_gone_places_nothing():
+    assert split({"b": {"1/"}}, 0, 1, placed={"a": "val"}) == {"b": "train"}
+    with_a = split({"a": {"1/"}, "b": {"1/"}}, 0, 1, placed={"a": "val"})
+    assert with_a == {"a": "val", "b": "val"}
+
+
 def test_sessions_on_the_same_bill_stay_together():
     for seed in range(40):
         sides = split({"a": {"14/2026"}, "b": set(), "c": {"14/2026", "9/2025"}, "d": {"9/2025"}}, .5, seed)
         assert sides["a"] == sides["c"] == sides["d"]
-    assert bills([pair(0, "Proyecto de Acuerdo No. 014 de 2026, y el proyecto de acuerdo número 9.", 0, 1)]) == {"14/2026", "9/"}
+
+
+@pytest.mark.parametrize(("session", "texts", "found"), [
+    ("2026-01-01", ["Proyecto de Acuerdo No. 014 de 2026, y el proyecto de acuerdo número 9."], {"14/2026", "9/2026"}),
+    ("2026-01-01", ["PROYECTO DE ACUERDO NO. 014 DE 2025", "El proyecto de acuerdo No. 014 fue aprobado"], {"14/2025"}),
+    ("sesion-7", ["el proyecto de acuerdo No. 014 fue aprobado"], {"14/"}),
+    ("2026-01-01", ["El proyecto de acuerdo fue aprobado con 10 votos", "el Acuerdo 033 de 2024"], set()),
+])
+def test_a_bill_is_the_same_with_and_without_its_year(session, texts, found):
+    assert bills([pair(i, text, 0, 1, session=session) for i, text in enumerate(texts)]) == found
 
 
 def test_boilerplate_is_thinned_and_recurring_rows_are_named():
