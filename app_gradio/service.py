@@ -28,7 +28,8 @@ from .swap import Served, Swapper
 log = logging.getLogger("astra.service")
 CANARY = build_prompt("Se abre la sesión y se verifica el quórum.", Context())
 MAX_BLOCK_CHARS = 12_000
-_PLACEHOLDER = re.compile(r"\[[A-ZÁÉÍÓÚÑ]+(?:_[A-Z]+)*_\d+\]")
+# with or without its brackets: a small model forgets one
+_PLACEHOLDER = re.compile(r"\[?\b[A-ZÁÉÍÓÚÑ]{3,}(?:_[A-ZÁÉÍÓÚÑ]+)*_\d+\b\]?")
 
 
 @dataclass(frozen=True)
@@ -94,13 +95,13 @@ class Service:
                 self._privacy[tenant] = (Scrubber(tenant, read_json(roster), keep), keep)
             return self._privacy[tenant]
 
-    def mask(self, tenant: str, text: str) -> str:
-        """`text` with placeholders for people and their data; one thread at a time numbers them."""
+    def mask(self, tenant: str, text: str, spoken: bool = False) -> str:
+        """`text` with placeholders for people and their data; one thread at a time numbers them. `spoken`: a recogniser wrote it."""
         if not text:
             return ""
         scrubber, _ = self.privacy(tenant)
         with self._privacy_lock:
-            return scrubber.mask(text).text
+            return scrubber.mask(text, spoken).text
 
     def admit(self, tenant: str, block: Block, context: Context = Context()) -> Ticket:
         """Mask a block, take the adapter now in service, and queue it."""
@@ -111,7 +112,7 @@ class Service:
                              remedy=f"At most {MAX_BLOCK_CHARS} characters, end after start")
         served = self.swapper.served(tenant)
         seen = Context(self.mask(tenant, context.agenda), self.mask(tenant, context.previous), context.role)
-        prompt = build_prompt(self.mask(tenant, block.text), seen)
+        prompt = build_prompt(self.mask(tenant, block.text, spoken=True), seen)
         future = self.batcher.submit(prompt, served.bundle, self.settings.serve.max_new_tokens)
         return Ticket(block, prompt, served, future)
 
@@ -140,7 +141,9 @@ class Service:
         for text, kind, xml in fragment_texts(made.text):
             if not text.strip():
                 continue
-            filled, filled_xml = keep.unmask(text), keep.unmask(xml, xml=True)
+            filled_xml = keep.unmask(xml, xml=True)
+            # read from what is written: a placeholder broken by a run of bold is filled in the bare text only
+            filled = "".join(t for t, _, _ in fragment_texts(filled_xml))
             unresolved = tuple(dict.fromkeys(_PLACEHOLDER.findall(filled)))
             record = self._record(ticket, tenant, session_id, transcript_sha256, made, filled_xml)
             audit_id = self.audit.append(record)

@@ -35,7 +35,7 @@ def build(service: Service, tokens: Tokens) -> Any:
             words = max(1, len(speech.split()))
             block = Block(0.0, min(60.0, words / 2.5), None, speech)
             _, keep = service.privacy(me.tenant)
-            masked = service.mask(me.tenant, speech)
+            masked = service.mask(me.tenant, speech, spoken=True)
             bare = service.batcher.submit(build_prompt(masked, Context()), None, service.settings.serve.max_new_tokens)
             paragraphs, served = service.process(me.tenant, "revision", [block])
             before = keep.unmask("\n\n".join(text for text, _, _ in _texts(bare.result(timeout=600).text)))

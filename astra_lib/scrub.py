@@ -20,12 +20,13 @@ import scrubadub
 
 from .core.errors import GateError, InputError
 from .core.pii_crf import NameModel
+from .core.pii_heard import NOISY, Ear, Vocabulary, believable, noise, trimmed, written_names
 from .core.pii_leak import Leak, leak_gate, leak_scan
 from .core.pii_map import LOOKALIKE, PERSON_TYPES, PLACEHOLDER, WHOLE, PlaceholderMap
 from .core.pii_names import PARTICLES, fold, phonetic
 from .core.pii_patterns import find_structured
 from .core.pii_people import (
-    Mention, Roster, Token, extended, find_again, find_listed, find_roster, find_triggered, known_names, letter_case, looks_like_name, name_words, nearly_same_name, same_name, tokenize)
+    Mention, Roster, Token, extended, find_again, find_listed, find_roster, find_triggered, is_place, known_names, letter_case, looks_like_name, name_words, nearly_same_name, places_named, same_name, tokenize)
 from .core.pii_xml import FRAGMENT, replace_in_xml, xml_text
 from .core.records import Block, Pair, Paragraph, Transcript, Utterance, Word
 from .text import read_number
@@ -105,6 +106,7 @@ class PeopleDetector(scrubadub.detectors.Detector):
         super().__init__(**kwargs)
         self.roster, self.model, self.threshold, self.known = roster, model, threshold, known
         self.places = {fold(" ".join(p.split())) for p in places}
+        self.spoken: frozenset[str] = frozenset()  # those of the texts that a recogniser wrote
 
     def mentions(self, text: str, tokens: list[Token], earlier: dict[str, list[tuple[str, ...]]]) -> list[Mention]:
         found = [*find_roster(text, self.roster, tokens), *find_triggered(text, tokens), *find_listed(text, tokens),
@@ -119,16 +121,32 @@ class PeopleDetector(scrubadub.detectors.Detector):
         tokens = [tokenize(text) for text in document_list]
         earlier = name_words(self.known)
         first = [self.mentions(t, k, earlier) for t, k in zip(document_list, tokens)]
+        places = places_named(tokens, first)
+        first = [[m for m in found if not is_place(k, m, places)] for k, found in zip(tokens, first)]
+        first = self.heard(document_list, tokens, first)
         again = self.propagate(document_list, tokens, first)
         for name, text, found, more in zip(document_names, document_list, first, again):
             for mention in [*found, *more]:
                 yield PersonFilth(mention, text=text[mention.start:mention.end], detector_name=self.name, document_name=name)
+
+    def heard(self, texts, tokens, first) -> list[list[Mention]]:
+        """Speech: who the roster and the minutes name is found by sound; in bad recordings the rest needs better evidence."""
+        talk = [t in self.spoken for t in texts]
+        if not any(talk):
+            return first
+        written = [w for text, found, said in zip(texts, first, talk) if not said for w in written_names(text, found)]
+        ear = Ear(self.roster, written)
+        words = Vocabulary(tokens) if noise(k for k, said in zip(tokens, talk) if said) > NOISY else None
+        return [found if not said else [*(m if words is None else trimmed(k, m, words) for m in found if words is None or believable(k, m, words)), *ear.mentions(text, k)]
+                for text, k, found, said in zip(texts, tokens, first, talk)]
 
     def propagate(self, texts, tokens, first) -> list[list[Mention]]:
         """Full names found anywhere are found everywhere; their single words where those can be nothing else."""
         names, single = set(), set()
         for text, found in zip(texts, first):
             for mention in found:
+                if mention.layer == "heard":
+                    continue  # spelt as it was heard
                 words = [w for w in re.findall(r"[^\W\d_]+", text[mention.start:mention.end])]
                 if len(words) > 1 and mention.score >= 0.5:
                     names.add(" ".join(words))
@@ -170,8 +188,9 @@ def _one(group: list[Mention]) -> Mention:
     who = [m.who for m in group if m.who]
     same = frozenset.intersection(*who) if who else frozenset()
     roles = sorted((m.role for m in group if m.role), key=PERSON_TYPES.index)
+    names = [m.name for m in group if m.name and (not same or m.who & same)]
     return Mention(min(m.start for m in group), max(m.end for m in group), "+".join(sorted({m.layer for m in group})),
-                   roles[0] if roles else "", same or frozenset().union(*who), max(m.score for m in group))
+                   roles[0] if roles else "", same or frozenset().union(*who), max(m.score for m in group), names[0] if names else ())
 
 # %% ../nbs/05_scrub.ipynb #cee48fd5
 @dataclass
@@ -194,7 +213,7 @@ class People:
 
     def who(self, surface: str, mention: Mention) -> Known:
         words = words_of(surface) or (fold(surface),)
-        words = tuple(w for w in words if looks_like_name(w)) or words
+        words = mention.name or tuple(w for w in words if looks_like_name(w)) or words
         for key in sorted(mention.who, key=[p.key for p in self.roster.people].index):
             person = next(k for k in self.known if k.roster == key)
             if same_name(words, person.words) or len(mention.who) == 1 and not self.strangers(words, person):
@@ -254,7 +273,7 @@ class Settle(scrubadub.post_processors.PostProcessor):
         memory = People(self.roster, [(p[1:].rsplit("_", 1)[0], name) for p, name in self.map.people().items()])
         mentions = [(n, m, self.texts[n][m.start:m.end]) for n, ms in sorted(named.items()) for m in ms]
         given = []
-        for n, m, surface in sorted(mentions, key=lambda x: (-len(words_of(x[2])), "lists" not in x[1].layer)):
+        for n, m, surface in sorted(mentions, key=lambda x: (bool(x[1].name), -len(words_of(x[2])), "lists" not in x[1].layer)):
             person = memory.who(surface, m)
             if not person.roster and m.role and PERSON_TYPES.index(m.role) < PERSON_TYPES.index(person.kind):
                 person.kind = m.role
@@ -335,9 +354,10 @@ class Scrubber:
             for party in dict.fromkeys(p.party for p in self.roster.people if p.party):
                 self.map.assign(f"PARTIDO|{fold(party)}", "PARTIDO", party)
 
-    def entities(self, texts: Sequence[str]) -> list[list[Entity]]:
-        """What is found in each of the texts of one document."""
+    def entities(self, texts: Sequence[str], spoken: Iterable[str] = ()) -> list[list[Entity]]:
+        """What is found in each of the texts of one document; `spoken`: those of them that a recogniser wrote."""
         with self._turn:
+            self.people.spoken = frozenset(spoken)
             return self._entities(texts)
 
     def _entities(self, texts: Sequence[str]) -> list[list[Entity]]:
@@ -351,11 +371,11 @@ class Scrubber:
                 found.setdefault(text, []).append(Entity(f.beg, f.end, kind, text[f.beg:f.end], f.replacement_string))
         return [sorted(found.get(text, []), key=lambda e: e.start) for text in texts]
 
-    def mask(self, text: str) -> Masked:
-        """One text, or one XML fragment; `unmask(result.text)` gives it back byte for byte."""
+    def mask(self, text: str, spoken: bool = False) -> Masked:
+        """One text, or one XML fragment; `unmask(result.text)` gives it back byte for byte. `spoken`: a recogniser wrote it."""
         if FRAGMENT.search(text):
             return self.mask_xml(text)
-        entities = self.entities([text])[0]
+        entities = self.entities([text], [text] if spoken else ())[0]
         masked = Masked(replaced(text, entities), entities)
         self.map.remember(masked.text, [e.text for e in entities if e.type != "LITERAL"])
         return masked
@@ -415,10 +435,10 @@ def masked_transcript(transcript: Transcript, entities: Sequence[Entity], label)
 class Document:
     """All texts of one session, masked together."""
 
-    def __init__(self, scrubber: Scrubber, texts: Iterable[str], fragments: Iterable[str] = ()) -> None:
+    def __init__(self, scrubber: Scrubber, texts: Iterable[str], fragments: Iterable[str] = (), spoken: Iterable[str] = ()) -> None:
         self.fragments = {xml: xml_text(xml) for xml in dict.fromkeys(fragments)}
         every = list(dict.fromkeys([t for t in texts if t] + [x.text for x in self.fragments.values()]))
-        self.found = dict(zip(every, scrubber.entities(every)))
+        self.found = dict(zip(every, scrubber.entities(every, spoken)))
         self.count = Counter(e.type for es in self.found.values() for e in es if e.type != "LITERAL")
 
     def text(self, text: str) -> str:
@@ -445,7 +465,8 @@ def _of_pairs(pairs: Sequence[Pair], blocks: Sequence[Block]) -> Iterator[str]:
 # %% ../nbs/05_scrub.ipynb #24d77c0d
 def mask_mined(self: Scrubber, pairs: Sequence[Pair], unwritten: Sequence[Block] = ()) -> tuple[list[Pair], list[Block], Counter]:
     """A session's pairs and its unwritten speech, masked together; the counter says what was found."""
-    document = Document(self, _of_pairs(pairs, unwritten), (p.xml for p in pairs))
+    spoken = [p.speech for p in pairs] + [b.text for p in pairs for b in p.blocks] + [b.text for b in unwritten]
+    document = Document(self, _of_pairs(pairs, unwritten), (p.xml for p in pairs), spoken)
     made = [replace(p, text=document.text(p.text), speech=document.text(p.speech), xml=document.xml(p.xml),
                     blocks=[document.block(b) for b in p.blocks]) for p in pairs]
     return made, [document.block(b) for b in unwritten], document.count
@@ -460,7 +481,7 @@ def mask_session(self: Scrubber, transcript: Transcript, paragraphs: Sequence[Pa
     """Transcript (times kept) and minutes of one session, masked together."""
     spoken = " ".join(w.text for w in transcript.words)
     labels = {s for s in [w.speaker for w in transcript.words] + [u.speaker for u in transcript.utterances] if s}
-    document = Document(self, [spoken, *sorted(labels), *(p.text for p in paragraphs)], (p.xml for p in paragraphs))
+    document = Document(self, [spoken, *sorted(labels), *(p.text for p in paragraphs)], (p.xml for p in paragraphs), [spoken])
     made = masked_transcript(transcript, document.found.get(spoken, []), document.label)
     source = None if transcript.source and any(find_roster(transcript.source, self.roster)) else transcript.source
     return (replace(made, source=source),

@@ -258,7 +258,7 @@ def test_words_of_a_session_say_what_the_text_says(scrubber, words):
     transcript = _transcript(" ".join(words))
     masked, _ = scrubber.mask_session(transcript, [])
     spoken = " ".join(words)
-    entities = scrubber.entities([spoken])[0] if spoken else []
+    entities = scrubber.entities([spoken], [spoken])[0] if spoken else []
     want, last = "", 0
     for e in entities:
         want, last = want + spoken[last:e.start] + e.replacement, e.end
@@ -376,3 +376,32 @@ def test_a_session_is_masked_in_seconds(scrubber):
     started = time.perf_counter()
     scrubber.entities([speech, *minutes])
     assert time.perf_counter() - started < 3.0
+
+
+# ---- what a recogniser makes of it
+NOISE = ("seramos este tema porsupuesto y apuevan el articulamo del proyeto con la plenalia informala aproamos el decisolio "
+         "presidente buenas taldes companelos este es un informre del alcantarialo y de la semala que pasa rapimo sin permon de namie ")
+
+
+def test_misheard_ordinary_words_are_no_names(scrubber):
+    talk = NOISE + "microfono prendimo hasta el refligerio Disculte presidente Verifique Worm por favor"
+    assert scrubber.mask(talk, spoken=True).text == talk
+    assert PLACEHOLDER.search(scrubber.mask(talk).text)  # in a clean text an unknown word is a name
+
+
+def test_a_misheard_name_gets_the_placeholder_of_the_acta(scrubber):
+    acta = "Intervino la doctora Catalina Guarnizo Peláez y el concejal Camilo Esteban Urrea Galvis."
+    talk = "tiene la palabra el onorable consejal camino estevan urea galvis y luego la señora catalina guanizo pelaes por " + NOISE
+    written, said = scrubber.entities([acta, talk], [talk])
+    assert [e.replacement for e in said] == [e.replacement for e in reversed(written)]
+    assert [e.text for e in said] == ["camino estevan urea galvis", "catalina guanizo pelaes"]
+
+
+def test_well_heard_names_survive_the_noise(scrubber):
+    masked = scrubber.mask(NOISE + "vive con doña Nohemí Escudero Bastidas y el profe Heladio ya lo sabe", spoken=True).text
+    assert "Nohemí" not in masked and "Bastidas" not in masked and "Heladio" not in masked
+
+
+def test_a_place_of_the_document_is_nobody(scrubber):
+    texts = ["La vereda de Valdelirios queda lejos.", "Encareció el ganado de Valdelirios y lo dijo don Brisko Nulrou."]
+    assert [[e.text for e in es] for es in scrubber.entities(texts)] == [[], ["Brisko Nulrou"]]

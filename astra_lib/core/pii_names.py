@@ -237,9 +237,16 @@ playa plaza plazoleta plan policia poligono polideportivo politecnico portal pre
 puerto puesto quebrada region registraduria republica reserva resguardo restaurante revista rio rotonda sala salon sanatorio santuario sector
 sede sendero senado sena seminario servicio sindicato sociedad subestacion teatro templo terminal termales tribunal
 tunel unidad union universidad urbanizacion urgencias valle vereda via viaducto villa volcan zona zoologico
+barcaza barco barcos buque buques canton cantones condecoracion geoparque isla islas laguna muelle nevado paramo provincias rios volcanes
 """.split())
 SAINTS = frozenset({"san", "santa", "santo", "sta", "sto"})
 PARTICLES = frozenset("de del la las los y e da do dos van von der den di du le el al bin ben san".split())
+
+# what follows is a place, whoever it was called after
+GEOGRAPHIC = frozenset("""
+aldea barrio caserio canton cantones cerro ciudad comuna corregimiento cuenca departamento isla islas laguna municipio nevado parroquia provincia provincias
+quebrada region rio rios sector urbanizacion valle vereda veredas volcan volcanes zona
+""".split())
 
 # addressed or named right before a person; the value says what the person is to the council
 ROLES = {
@@ -301,7 +308,7 @@ hizo hacer tiene tienen tenia tener tengo tenemos puede pueden podia poder va va
 millon millones mil pesos dos tres cuatro cinco seis siete ocho nueve once doce trece catorce quince veinte cero
 primero primera segundo segunda tercero tercera tercer primer ultimo ultima cuarto quinto sexta septimo octavo decimo
 """.split()) - {"segundo", "sexta"}
-_PREFIX = re.compile(r"(?:pro|pre|re|anti|sub|des|bio|auto|micro|super|sobre|inter|multi|mini|contra|extra|tele|hidro|agro|eco|socio|video|foto|ciber|infra)(?=\w{4})")
+_PREFIX = re.compile(r"(?:pro|pre|re|geo|anti|sub|des|bio|auto|micro|super|sobre|inter|multi|mini|contra|extra|tele|hidro|agro|eco|socio|video|foto|ciber|infra)(?=\w{4})")
 # words of a Colombian council that the dictionary lacks
 COUNCIL_WORDS = frozenset("""
 volqueta volquetas comparendo comparendos taxista taxistas predial sisben busetas buseta chiva chivas jeep jeeps mototaxi mototaxis mototaxista mototaxistas andenes sardinel sardineles

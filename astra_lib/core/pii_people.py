@@ -15,6 +15,7 @@ from functools import lru_cache
 from .errors import InputError
 from .pii_names import (
     FUNCTION_WORDS,
+    GEOGRAPHIC,
     GIVEN,
     INSTITUTION_HEADS,
     PARTICLES,
@@ -52,7 +53,7 @@ norma rojas candela ribera rato dan sean salva miren lleva llera barrera pages p
 cabra canals clos camps cebrian donoso redondo reverter tejero valverde villaverde retegui pico pons porta portillo portabella quiros rico rull pau pique ros ron sol tete
 elias eva tania sara ines abel adela celeste constanza prudencia trinidad asuncion gracia fe virginia florencia cristal cristo cristobal jesus dios maria
 """.split())
-_WEAK_ROLES = frozenset("presidente presidenta secretario secretaria vicepresidente vicepresidenta general mayor padre madre hijo hija hermano hermana "
+WEAK_ROLES = frozenset("presidente presidenta secretario secretaria vicepresidente vicepresidenta general mayor padre madre hijo hija hermano hermana "
                         "menor joven nino nina maestro maestra jefe jefa director directora comandante profesional auditor auditora representante "
                         "usuario usuaria estudiante paciente amigo amiga comerciante artista nombre delegado delegada docente juez trabajadora tio tia "
                         "abuelo abuela esposo esposa companero companera invitado invitada alcalde alcaldesa gerente concejales concejalas senores "
@@ -95,7 +96,8 @@ class Token:
 
 @dataclass(frozen=True)
 class Mention:
-    """`who`: the roster keys it may be (empty: not on the roster); `role`: what the words before it say."""
+    """`who`: the roster keys it may be (empty: not on the roster); `role`: what the words before it say; `name`: whose it is
+    by its sound, folded words."""
 
     start: int
     end: int
@@ -103,6 +105,7 @@ class Mention:
     role: str = ""
     who: frozenset[str] = frozenset()
     score: float = 1.0
+    name: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -190,7 +193,7 @@ def looks_like_name(key: str) -> bool:
 
 
 @lru_cache(maxsize=100_000)
-def _rare(text: str) -> bool:
+def rare(text: str) -> bool:
     """No Spanish word, no place: only a name, a foreign word or a slip of the recogniser is left."""
     key = fold(text)
     return len(key) > 3 and key not in PLACES and key not in INSTITUTION_HEADS and key not in ROLES and not is_spanish_word(text) and not is_spanish_word(key)
@@ -205,8 +208,8 @@ def starts_name(token: Token, case: str) -> bool:
     if _blocked(token) or len(token.text) < 2:
         return False
     if case == "mixed":
-        return token.cap and (_listed(token.key) or _rare(token.text))
-    return (_listed(token.key) and token.key not in COMMON) or _rare(token.text)
+        return token.cap and (_listed(token.key) or rare(token.text))
+    return (_listed(token.key) and token.key not in COMMON) or rare(token.text)
 
 
 def grow(tokens: Sequence[Token], i: int, case: str, most: int = 7) -> int:
@@ -235,7 +238,7 @@ def _continues(token: Token, case: str, after_particle: bool) -> bool:
         if after_particle and token.cap and token.key in _SURNAME_HEADS:
             return True
         return token.cap and (not after_particle or _listed(token.key) or token.key not in PLACES and not token.first)
-    return _listed(token.key) and (token.key not in COMMON or not after_particle) or _rare(token.text)
+    return _listed(token.key) and (token.key not in COMMON or not after_particle) or rare(token.text)
 
 
 def extended(tokens: Sequence[Token], mention: Mention, case: str) -> Mention:
@@ -297,7 +300,7 @@ def find_roster(text: str, roster: Roster, tokens: Sequence[Token] | None = None
     hits: list[set[str]] = []
     for token in tokens:
         who = roster.by_name.get(token.key, set())
-        if not who and len(token.key) >= 4 and (token.key not in COMMON) and (_rare(token.text) or _listed(token.key)):
+        if not who and len(token.key) >= 4 and (token.key not in COMMON) and (rare(token.text) or _listed(token.key)):
             who = roster.by_sound.get(phonetic(token.text), set())
         after_role = bool(hits) and tokens[len(hits) - 1].key in ROLES
         if not who and after_role and len(token.key) >= 4 and token.key not in FUNCTION_WORDS and token.key not in DISCOURSE:
@@ -346,7 +349,7 @@ def _alone(tokens: Sequence[Token], i: int, case: str, roster: Roster, who: set[
             return False
         # part of somebody else's name: the other layers have it
         return not any(n.cap and _listed(n.key) and not n.first for n in neighbours)
-    return _rare(token.text) or (token.key not in COMMON and _listed(token.key) and not is_spanish_word(token.key))
+    return rare(token.text) or (token.key not in COMMON and _listed(token.key) and not is_spanish_word(token.key))
 
 
 def find_triggered(text: str, tokens: Sequence[Token] | None = None) -> Iterator[Mention]:
@@ -389,19 +392,19 @@ def _announced_name(tokens: Sequence[Token], j: int, case: str, role_word: str) 
     if case == "mixed":
         if not token.cap or token.key in ("concejo", "corporacion", "concejales", "municipio", "gobierno"):
             return False
-        if _listed(token.key) and token.key not in DISCOURSE or _rare(token.text):
+        if _listed(token.key) and token.key not in DISCOURSE or rare(token.text):
             return True
         after = tokens[j + 1] if j + 1 < len(tokens) and tokens[j + 1].joined else None
         goes_on = after is not None and (not after.cap or starts_name(after, case))
-        return role_word not in _WEAK_ROLES and token.key not in PLACES and token.key not in FUNCTION_WORDS and not token.upper and goes_on
+        return role_word not in WEAK_ROLES and token.key not in PLACES and token.key not in FUNCTION_WORDS and not token.upper and goes_on
     following = tokens[j + 1] if j + 1 < len(tokens) and tokens[j + 1].joined else None
-    if _rare(token.text) or (token.key in GIVEN and token.key not in COMMON):
+    if rare(token.text) or (token.key in GIVEN and token.key not in COMMON):
         return True
     if not _listed(token.key):
         return False
     if following is not None and _listed(following.key) and following.key not in COMMON:
         return True
-    return role_word not in _WEAK_ROLES and token.key not in DISCOURSE
+    return role_word not in WEAK_ROLES and token.key not in DISCOURSE
 
 
 DISCOURSE = frozenset("bueno claro antes miren diez ante cuenta rey casa dios haber sera hay este esta estos esa segundo tres mayo abril julio ido justo grande fe campo caro".split())
@@ -436,8 +439,8 @@ def find_listed(text: str, tokens: Sequence[Token] | None = None) -> Iterator[Me
         j = grow(tokens, i, case)
         keys = [t.key for t in tokens[i:j] if t.key not in PARTICLES]
         given, surnames = sum(k in GIVEN for k in keys), sum(k in SURNAMES for k in keys)
-        rare = sum(_rare(t.text) for t in tokens[i:j])
-        solid = given and (surnames or rare) and len(keys) > 1 or given > 1
+        unlisted = sum(rare(t.text) for t in tokens[i:j])
+        solid = given and (surnames or unlisted) and len(keys) > 1 or given > 1
         if case != "mixed" and solid:
             solid = any(k not in COMMON and not is_spanish_word(k) or k in GIVEN and k not in COMMON for k in keys)
         if not solid and case == "mixed" and len(keys) == 1 and keys[0] in SURNAMES and not tokens[i].first:
@@ -457,16 +460,34 @@ def find_again(text: str, known: set[str], sounds: set[str], tokens: Sequence[To
         if token.key in PARTICLES or len(token.key) < 3 or token.key in ROLES:
             continue
         seen = token.key in known and token.key not in DISCOURSE and token.key not in FUNCTION_WORDS
-        if not seen and len(token.key) >= 5 and _rare(token.text):
+        if not seen and len(token.key) >= 5 and rare(token.text):
             seen = phonetic(token.text) in sounds
         if not seen or named_thing(tokens, i, case):
             continue
         if case == "mixed":
-            sure = token.cap and (not token.first or token.key not in COMMON and (_rare(token.text) or _listed(token.key)))
+            sure = token.cap and (not token.first or token.key not in COMMON and (rare(token.text) or _listed(token.key)))
         else:
-            sure = _rare(token.text) or _listed(token.key) and token.key not in COMMON and not is_spanish_word(token.key)
-        if sure or (i and tokens[i - 1].key in ROLES and token.joined and (token.cap or case != "mixed") and (_listed(token.key) or _rare(token.text))):
+            sure = rare(token.text) or _listed(token.key) and token.key not in COMMON and not is_spanish_word(token.key)
+        if sure or (i and tokens[i - 1].key in ROLES and token.joined and (token.cap or case != "mixed") and (_listed(token.key) or rare(token.text))):
             yield Mention(token.start, token.end, "again")
+
+
+def places_named(texts: Sequence[Sequence[Token]], found: Sequence[Sequence[Mention]]) -> set[str]:
+    """Folded words that the document uses as a place ("la provincia de X", "volcán X"), on no list of names, and in no sure name."""
+    places = {t.key for tokens in texts for i, t in enumerate(tokens)
+              if not _listed(t.key) and t.cap and any(
+                  i >= n and tokens[i - n].key in GEOGRAPHIC and all(x.key in PARTICLES and x.joined for x in tokens[i - n + 1 : i]) and t.joined for n in (1, 2, 3))}
+    for tokens, mentions in zip(texts, found, strict=True):
+        for m in mentions:
+            if m.layer not in ("crf", "surname") and places:
+                places -= {t.key for t in tokens if m.start <= t.start < m.end}
+    return places
+
+
+def is_place(tokens: Sequence[Token], mention: Mention, places: set[str]) -> bool:
+    """Is a guess made of nothing but such words?"""
+    words = [t.key for t in tokens if mention.start <= t.start < mention.end and t.key not in PARTICLES]
+    return mention.layer in ("crf", "surname") and all(w in places for w in words)
 
 
 def name_words(names: Iterable[str]) -> dict[str, list[tuple[str, ...]]]:

@@ -16,6 +16,7 @@ class Gold:
     texts: list[str]
     spans: list[list[tuple[int, int]]]
     roster: list[dict[str, str]] = field(default_factory=list)
+    spoken: bool = False  # a recogniser's words, or made to look like them
 
 
 _NO_BLANK_BEFORE, _NO_BLANK_AFTER = set(".,;:)?!»%"), set("(¿¡«")

@@ -55,7 +55,7 @@ def council(folder: Path, seed: int, spoken: bool, rollcall: bool = False) -> li
                 spans.append([(0, len(surnames) + len(given) + (1 if ":" in line else 2))])
         if spoken:
             texts, spans = zip(*[_as_heard(t, s, r) for t, s in zip(texts, spans, strict=True)], strict=True)
-        documents.append(Gold(list(texts), [sorted(s) for s in spans], roster))
+        documents.append(Gold(list(texts), [sorted(s) for s in spans], roster, spoken))
     return documents
 
 

@@ -26,6 +26,8 @@ from astra_lib.scrub import PERSON_TYPES, Scrubber
 
 from .corpora import Gold, conll, meddocan, recased, score
 from .council import council
+from .heard import measured as heard_measured
+from .heard import sessions
 from .structured import structured
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -85,7 +87,7 @@ def ours(documents: list[Gold], people: bool) -> tuple[list[list[list[tuple[int,
     for document in documents:
         scrubber = Scrubber("benchmark", document.roster)
         found.append([[(e.start, e.end) for e in es if (e.type in PERSON_TYPES) == people and e.type not in ("LITERAL", "PARTIDO")]
-                      for es in scrubber.entities(document.texts)])
+                      for es in scrubber.entities(document.texts, document.texts if document.spoken else ())])
     return found, time.perf_counter() - started
 
 
@@ -141,6 +143,15 @@ def main() -> int:
         for kind in ("_missed", "_wrong"):
             for line in table["ours"][name][kind][: args.show]:
                 print(f"    {kind[1:]:7} {line}")
+    heard = {}
+    if (args.topics.parents[1] / "build.py").is_file():
+        every_other = sessions(args.topics.parents[1])
+        print("sample sessions as heard: masked whole, touched | of those that still sound like the name | precision | same placeholder as in the acta")
+        for name, part in (("first half", every_other[0::2]), ("second half", every_other[1::2])):
+            for how, spoken in (("as speech", True), ("as if written", False)):
+                row = heard[f"{name}, {how}"] = heard_measured(part, spoken)
+                print(f"  {name + ', ' + how:26} {row['mentions']:>5}  {row['masked']:.3f} {row['touched']:.3f} | {row['masked_plain']:.3f} {row['touched_plain']:.3f}"
+                      f" | {row['precision']:.3f} | {row['same']:.3f}")
     if not args.data:
         print("CoNLL, AnCora and MEDDOCAN were not run: pass --data")
     if not args.peers:
@@ -148,7 +159,7 @@ def main() -> int:
     print("floors missed: " + ", ".join(failed) if failed else "every floor held")
     if args.out:
         plain = {n: {k: {a: b for a, b in row.items() if a[0] != "_"} for k, row in rows.items()} for n, rows in table.items()}
-        write_json(args.out / "privacy.json", {"rows": plain, "floors": FLOORS, "missed": failed})
+        write_json(args.out / "privacy.json", {"rows": plain, "heard": heard, "floors": FLOORS, "missed": failed})
     return 1 if failed else 0
 
 
