@@ -254,13 +254,13 @@ def in_company(anchors: Sequence[Anchor], trusted: Sequence[Anchor], placed: dic
     `placed`: tokens (first, last) of paragraphs found without them; the `reach` nearest at either side are asked. A neighbour
     contradicts when it lies on the wrong side by more than `slack` tokens.
     """
-    known = placed | {a.paragraph: (a.first, a.last) for a in trusted}
+    known, firmly = placed | {a.paragraph: (a.first, a.last) for a in trusted}, {a.paragraph for a in trusted}
     order, out = sorted(known), []
     for anchor in anchors:
         at = bisect_left(order, anchor.paragraph)
         before, after = order[max(0, at - reach): at], [r for r in order[at: at + reach + 1] if r != anchor.paragraph][:reach]
         wrong = sum(known[r][0] > anchor.first + slack for r in before) + sum(known[r][1] < anchor.last - slack for r in after)
-        if anchor in trusted or 3 * wrong <= len(before) + len(after):
+        if anchor.paragraph in firmly or 3 * wrong <= len(before) + len(after):
             out.append(anchor)
     return out
 

@@ -257,6 +257,27 @@ def test_unsorted_overlapping_words_give_the_same_answer():
     assert [(p.start, p.end, p.speech) for p in again.pairs] == [(p.start, p.end, p.speech) for p in sorted_one.pairs]
 
 
+def test_words_without_confidence_and_overlapping_speakers():
+    """No confidence anywhere, and every turn begins half a second before the one before it has ended."""
+    built = session(18, 0.5)
+    words = [replace(w, confidence=None, end=w.end + 0.5) for w in built.transcript.words]
+    alignment = align(replace(built.transcript, words=words), built.paragraphs, PARAMS)
+    check_invariants(alignment, built.transcript, built.paragraphs)
+    assert score(alignment.pairs, [g for g in built.gold if not g["moved"]])["f1"] >= 0.85
+
+
+def test_paragraphs_of_one_word_are_not_scattered_over_the_session():
+    """Fifty one-word lines between real paragraphs: the real ones stay where they are, of the others hardly one is placed."""
+    built = session(19, 0.5)
+    rows, gold = [], []
+    for p, g in zip(built.paragraphs, built.gold, strict=True):
+        rows += [replace(p, index=len(rows)), replace(p, index=len(rows) + 1, text=["Gracias.", "Presidente", "Sí."][p.index % 3], xml="")]
+        gold.append({**g, "paragraph": len(rows) - 2})
+    pairs = align(built.transcript, rows, PARAMS).pairs
+    assert score(pairs, [g for g in gold if not g["moved"]])["f1"] >= 0.85
+    assert sum(p.start is not None for p in pairs[1::2]) <= 0.1 * len(pairs[1::2])
+
+
 def test_the_same_input_gives_the_same_output():
     built = minutes_session(14, 0.4)
     one, two = (align(built.transcript, built.paragraphs, PARAMS) for _ in range(2))

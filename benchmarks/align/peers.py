@@ -13,6 +13,7 @@ import math
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rapidfuzz import fuzz
@@ -39,6 +40,7 @@ class Input:
         cut = self.speech.first
         self.units = [" ".join(name[int(i)] for i in self.speech.ids[cut[u]: cut[u + 1]]) for u in range(self.speech.units)]
         self.plain = [" ".join(name[int(i)] for i in t) for t in self.texts]
+        self.elsewhere_s = 0.0
 
     def spans(self, pairs: list[tuple[int, int]], least: float = 0.25) -> Spans:
         """Matched token pairs (written, heard) as spans."""
@@ -69,12 +71,42 @@ def difflib_matcher(given: Input) -> Spans:
     return given.spans([(m.a + k, m.b + k) for m in blocks for k in range(m.size)])
 
 
+def apart(python: str, tool: str, given: Input) -> dict[str, Any]:
+    """What `peers_apart.py` answers; its CPU seconds are added to `given.elsewhere_s`."""
+    session = {"written": given.written.tolist(), "heard": given.speech.ids.tolist(), "paragraphs": given.raw, "plain": given.plain, "units": given.units}
+    done = subprocess.run([python, str(Path(__file__).with_name("peers_apart.py")), tool], capture_output=True, text=True, input=json.dumps(session))
+    if done.returncode:
+        raise RuntimeError(f"{tool}: {(done.stderr.strip().splitlines() or ['no word'])[-1]}")
+    answer: dict[str, Any] = json.loads(done.stdout)
+    given.elsewhere_s += answer["cpu_s"]
+    return answer
+
+
 def patience(python: str) -> Callable[[Input], Spans]:
-    """patiencediff (GPL), in a process and an environment of its own."""
+    """patiencediff (GPL)."""
     def run(given: Input) -> Spans:
-        done = subprocess.run([python, str(Path(__file__).with_name("peer_gpl.py"))], capture_output=True, check=True, text=True,
-                              input=json.dumps([given.written.tolist(), given.speech.ids.tolist()]))
-        return given.spans([(a + k, b + k) for a, b, n in json.loads(done.stdout) for k in range(n)])
+        return given.spans([(a + k, b + k) for a, b, n in apart(python, "patiencediff", given)["runs"] for k in range(n)])
+    return run
+
+
+def linked(python: str, tool: str) -> Callable[[Input], Spans]:
+    """Bleualign (GPL), or Vecalign's programme: a paragraph's span runs from its first to its last linked unit."""
+    def run(given: Input) -> Spans:
+        out: Spans = [None] * len(given.texts)
+        for rows, units in apart(python, tool, given)["links"]:
+            for row in rows:
+                if units and len(given.texts[row]):
+                    out[row] = given.unit_span(min(units), max(units))
+        return out
+    return run
+
+
+def sliding_window(python: str) -> Callable[[Input], Spans]:
+    """A window matcher over the whole recording."""
+    def run(given: Input) -> Spans:
+        starts = np.cumsum([0] + [len(u) + 1 for u in given.units])
+        return [None if span is None else given.unit_span(*(int(np.searchsorted(starts, at, side="right")) - 1 for at in (span[0], max(span[0], span[1] - 1))))
+                for span in apart(python, "window", given)["spans"]]
     return run
 
 

@@ -28,7 +28,7 @@ import numpy as np  # noqa: E402
 import peers  # noqa: E402
 from sessions import Built, minutes_session, session  # noqa: E402
 
-from astra_lib.aligner import align, score  # noqa: E402
+from astra_lib.aligner import align, default_encoder, score  # noqa: E402
 from astra_lib.core.records import Pair, read_json, write_json  # noqa: E402
 from astra_lib.core.settings import load  # noqa: E402
 from data import ami, elitr, over_real_speech  # noqa: E402
@@ -67,13 +67,16 @@ def suites(quick: bool, data: Path | None) -> dict[str, Callable[[], list[Built]
     return out
 
 
-def tools(peers_python: str | None) -> dict[str, Callable[[Built], list[Pair]]]:
-    """Name -> session to pairs."""
+def tools(peers_python: str | None, elsewhere: list[float] | None = None) -> dict[str, Callable[[Built], list[Pair]]]:
+    """Name -> session to pairs. `elsewhere` collects the CPU seconds that a peer spent in its own environment."""
     params = load({}).align
 
     def peer(find: Callable[[peers.Input], peers.Spans]) -> Callable[[Built], list[Pair]]:
         def run(built: Built) -> list[Pair]:
-            spans = find(peers.Input(built))
+            given = peers.Input(built)
+            spans = find(given)
+            if elsewhere is not None:
+                elsewhere.append(given.elsewhere_s)
             return [Pair("s", "t", p.index, p.kind, "", "", s and s[0], s and s[1]) for p, s in zip(built.paragraphs, spans, strict=True)]
         return run
 
@@ -82,12 +85,21 @@ def tools(peers_python: str | None) -> dict[str, Callable[[Built], list[Pair]]]:
 
         return peers.embedding_dp(USE(threads=1).encode)(built)
 
-    out = {"astra": lambda built: align(built.transcript, built.paragraphs, params).pairs, "rapidfuzz indel": peer(peers.indel),
+    def with_meaning(built: Built) -> list[Pair]:
+        return align(built.transcript, built.paragraphs, params, encoder=default_encoder()).pairs
+
+    out = {"astra": lambda built: align(built.transcript, built.paragraphs, params).pairs, "astra + meaning": with_meaning, "rapidfuzz indel": peer(peers.indel),
            "difflib": peer(peers.difflib_matcher), "seeds + chain": peer(peers.seeds_chain), "partial ratio": peer(peers.partial_ratio),
            "tf-idf arg-max": peer(peers.arg_max), "bleualign scheme": peer(peers.bleualign_like), "vecalign scheme + USE": peer(use)}
     if peers_python:
-        out["patiencediff"] = peer(peers.patience(peers_python))
+        out |= {"patiencediff": peer(peers.patience(peers_python)), "Bleualign": peer(peers.linked(peers_python, "bleualign")),
+                "Vecalign + USE": peer(peers.linked(peers_python, "vecalign")), "window matcher": peer(peers.sliding_window(peers_python))}
     return out
+
+
+def kind_of(row: dict[str, Any]) -> str:
+    """Kind of a gold row; paragraphs that stand elsewhere than they were said are a kind of their own."""
+    return f"{row['kind']}, moved" if row.get("moved") else str(row["kind"])
 
 
 def pooled(rows: list[tuple[list[Pair], Built]], kind: str | None = None) -> dict[str, float]:
@@ -97,7 +109,7 @@ def pooled(rows: list[tuple[list[Pair], Built]], kind: str | None = None) -> dic
         for p in found:
             pairs.append(Pair("s", "t", p.paragraph + index, p.kind, "", "", None if p.start is None else p.start + shift, None if p.end is None else p.end + shift))
         gold += [{**g, "paragraph": g["paragraph"] + index, "start": None if g["start"] is None else g["start"] + shift,
-                  "end": None if g["end"] is None else g["end"] + shift} for g in built.gold if kind in (None, g["kind"])]
+                  "end": None if g["end"] is None else g["end"] + shift} for g in built.gold if kind in (None, kind_of(g))]
         shift, index = shift + built.transcript.duration + 100, index + len(built.paragraphs)
     return score(pairs, gold)
 
@@ -109,17 +121,18 @@ def measure(suite: str, tool: str, quick: bool, data: str | None, peers_python: 
         if not sessions:
             out.put({"suite": suite, "tool": tool, "error": "no sessions"})
             return
-        run = tools(peers_python)[tool]
+        elsewhere: list[float] = []
+        run = tools(peers_python, elsewhere)[tool]
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         begun, burned = time.perf_counter(), time.process_time()
         rows = [(run(built), built) for built in sessions]
-        wall, cpu = time.perf_counter() - begun, time.process_time() - burned
+        wall, cpu = time.perf_counter() - begun, sum(elsewhere) if sum(elsewhere) else time.process_time() - burned
         found = pooled(rows)
         longest = max((p.end - p.start for pairs, _ in rows for p in pairs if p.start is not None), default=0.0)
-        kinds = sorted({g["kind"] for b in sessions for g in b.gold})
+        kinds = sorted({kind_of(g) for b in sessions for g in b.gold})
         out.put({"suite": suite, "tool": tool, **{c: round(found[c], 4) for c in COLUMNS}, "longest_span_s": round(longest, 1),
                  "wall_s": round(wall, 3), "cpu_s": round(cpu, 3), "hours": round(sum(b.transcript.duration for b in sessions) / 3600, 2),
-                 "memory_before_mb": round(before), "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+                 "memory_before_mb": round(before), "peak_memory_mb": round(max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024),
                  "kinds": {k: {c: round(v, 4) for c, v in pooled(rows, k).items() if c in ("precision", "recall", "f1", "unspoken_accepted", "spoken", "paragraphs")} for k in kinds}})
     except Exception as error:  # a peer's failure is a result of the comparison
         out.put({"suite": suite, "tool": tool, "error": f"{type(error).__name__}: {error}"[:160]})
@@ -183,7 +196,7 @@ def main() -> None:
                 rows.append(in_process(options.limit, suite, tool, options.quick, options.data, options.peers_python))
                 table(rows[-1:])
     if not options.peers_python:
-        print("patiencediff: skipped, no --peers-python")
+        print("patiencediff, Bleualign, Vecalign, window matcher: skipped, no --peers-python")
     growth = scaling(load({}).align) if not options.quick and not options.only else []
     print()
     table(rows)
