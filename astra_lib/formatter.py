@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['INSTRUCTIONS', 'NOTHING', 'UNTAUGHT_KINDS', 'Context', 'build_prompt', 'Unit', 'join_blocks', 'units', 'unsound',
-           'composed', 'rejection', 'completion_of', 'with_context', 'example', 'Built', 'build_examples', 'negative',
-           'bills', 'split', 'answer_text', 'thin_boilerplate', 'speech_text', 'twins', 'recurring', 'token_count',
-           'fit', 'alpaca', 'sharegpt', 'validate_row', 'write_dataset']
+           'composed', 'rejection', 'completion_of', 'presiding', 'role_of', 'with_context', 'taught', 'example',
+           'Built', 'build_examples', 'negative', 'bills', 'split', 'answer_text', 'thin_boilerplate', 'speech_text',
+           'twins', 'recurring', 'token_count', 'fit', 'alpaca', 'sharegpt', 'validate_row', 'write_dataset']
 
 # %% ../nbs/06_formatter.ipynb #8f50c28a
 import hashlib
@@ -159,19 +159,50 @@ def completion_of(pairs: Sequence[Pair]) -> str:
     return "".join(p.xml for p in pairs)
 
 
-def with_context(session: Sequence[Pair], made: Sequence[Unit]) -> list[Unit]:
-    """Give every unit the agenda item it stands under and the paragraph before it."""
+def presiding(blocks: Iterable[Block]) -> str | None:
+    """The label of who presides: the one with the most turns, because he speaks between all others. None without labels."""
+    turns: Counter = Counter()
+    last = None
+    for block in sorted(blocks, key=lambda b: b.start):
+        if block.speaker != last:
+            turns[block.speaker] += 1
+            last = block.speaker
+    del turns[None]
+    return turns.most_common(1)[0][0] if len(turns) > 1 else None
+
+
+def role_of(blocks: Iterable[Block], chair: str | None) -> str:
+    """What the prompt says of who speaks (most of) `blocks`; empty when labels are missing."""
+    seconds: Counter = Counter()
+    for block in blocks:
+        seconds[block.speaker] += block.end - block.start
+    speaker = seconds.most_common(1)[0][0] if seconds else None
+    if chair is None or speaker is None:
+        return ""
+    return "presidencia" if speaker == chair else "interviniente"
+
+
+def with_context(session: Sequence[Pair], made: Sequence[Unit], quiet: Sequence[Block] = ()) -> list[Unit]:
+    """Give every unit the agenda item it stands under, the paragraph before it and who speaks; `quiet`: unwritten speech."""
     agenda, previous, at = "", "", {}
     for pair in session:
         at[pair.paragraph] = (agenda, previous)
+        if unsound(pair.text):
+            continue
         if pair.kind == "heading" and 3 < len(pair.text.split()) < 25:
             agenda = pair.text
         if pair.text.strip() and pair.kind not in ("table", "signature"):
             previous = pair.text
+    chair = presiding([*(b for p in session for b in p.blocks), *quiet])
     for unit in made:
         item, before = at[unit.pairs[0].paragraph]
-        unit.context = Context(agenda=item[:120], previous=before)
+        unit.context = Context(item[:120], before, role_of([b for p in unit.pairs for b in p.blocks], chair))
     return list(made)
+
+
+def taught(context: Context, variant: int) -> Context:
+    """One row in eight comes without context: a server asked about a single block has none."""
+    return context if variant % 8 else Context()
 
 
 def example(unit: Unit) -> Example:
@@ -180,7 +211,7 @@ def example(unit: Unit) -> Example:
     row_id = f"{first.session_id}:{first.paragraph:04d}-{unit.pairs[-1].paragraph:04d}"
     variant = int(sha256_bytes(row_id)[:8], 16)
     return Example(
-        prompt=build_prompt(unit.speech, unit.context, variant),
+        prompt=build_prompt(unit.speech, taught(unit.context, variant), variant),
         completion=[{"role": "assistant", "content": completion_of(unit.pairs)}],
         id=row_id, session_id=first.session_id, tenant=first.tenant,
         start_ms=round(unit.start * 1000), end_ms=round(unit.end * 1000), confidence=round(unit.confidence, 4),
@@ -211,22 +242,28 @@ def build_examples(pairs: Sequence[Pair], unwritten: dict[str, list[Block]] | No
         reasons = [rejection(p, min_confidence, **limits) for p in session]
         built.dropped.update(reason for reason in reasons if reason)
         usable = [p for p, reason in zip(session, reasons) if reason is None]
-        made = with_context(session, units(usable))
+        silent = (unwritten or {}).get(session_id, [])
+        made = with_context(session, units(usable), silent)
         if over := len(usable) - sum(len(u.pairs) for u in made):
             built.dropped["speech longer than a block"] += over
         rows = [example(u) for u in made]
         built.kinds.update({row.id: [p.kind for p in u.pairs] for row, u in zip(rows, made)})
-        quiet = sorted((unwritten or {}).get(session_id, []), key=lambda b: sha256_bytes(f"{session_id}:{b.start}"))
+        chair = presiding([*(b for p in session for b in p.blocks), *silent])
+        quiet = sorted(silent, key=lambda b: sha256_bytes(f"{session_id}:{b.start}"))
         quiet = [b for b in quiet if len(b.text.split()) >= 8 and b.end - b.start <= 60 and not unsound(b.text)]
         for block in sorted(quiet[: round(len(rows) * negative_share)], key=lambda b: b.start):
-            rows.append(negative(session_id, session[0].tenant, block))
+            before = [u for u in made if u.start <= block.start][-1:]
+            seen = Context(before[0].context.agenda, before[0].pairs[-1].text) if before else Context()
+            rows.append(negative(session_id, session[0].tenant, block, replace(seen, role=role_of([block], chair))))
         built.examples += rows
     return built
 
 
-def negative(session_id: str, tenant: str, block: Block) -> Example:
+def negative(session_id: str, tenant: str, block: Block, context: Context = Context()) -> Example:
+    """Unwritten speech under the context a server would have there: without it, the missing context would be the answer."""
     row_id = f"{session_id}:unwritten-{round(block.start * 1000)}"
-    return Example(build_prompt(block.text, variant=int(sha256_bytes(row_id)[:8], 16)),
+    variant = int(sha256_bytes(row_id)[:8], 16)
+    return Example(build_prompt(block.text, taught(context, variant), variant),
                    [{"role": "assistant", "content": NOTHING}], row_id, session_id, tenant,
                    round(block.start * 1000), round(block.end * 1000), 1.0)
 
@@ -265,7 +302,7 @@ def answer_text(row: Example) -> str:
     return normalize(" ".join(text for text, _, _ in fragment_texts(row.completion[0]["content"])))
 
 
-def thin_boilerplate(rows: Sequence[Example], copies: int = 2) -> tuple[list[Example], int]:
+def thin_boilerplate(rows: Sequence[Example], copies: int = 8) -> tuple[list[Example], int]:
     """Keep at most `copies` rows with the same answer (`<nada/>` excepted); returns rows and how many went."""
     seen: Counter = Counter()
     kept = []
