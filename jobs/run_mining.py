@@ -141,7 +141,8 @@ def mine_session(session: Session, out: str, parameters: dict[str, Any]) -> dict
         metrics = {**alignment.metrics, "wall_s": round(time.perf_counter() - began, 3)}
         write_json(work / "metrics.json", {
             "fingerprint": session.fingerprint, "acta_sha256": sha256_file(session.acta),
-            "transcript_sha256": [sha256_file(p) for p in session.transcripts], "metrics": metrics})
+            "transcript_sha256": [sha256_file(p) for p in session.transcripts], "metrics": metrics,
+            "aligner": {"version": MINING_VERSION, "parameters": parameters, "code": _code()}})
         shutil.rmtree(target, ignore_errors=True)
         work.replace(target)
     finally:
@@ -188,6 +189,12 @@ def mine(source: Path | str, tenant: str, out: Path | str, settings: settings_mo
     result.wall_s = round(time.perf_counter() - began, 3)
     write_json(out / "mined.json", {k: v for k, v in asdict(result).items() if k != "out"})
     return result
+
+
+def _code() -> str:
+    """The same digest as `runner.code_digest`, which a script without a package cannot import."""
+    root = Path(__file__).resolve().parents[1]
+    return sha256_bytes("".join(sha256_file(root / p) for p in CODE))[:16]
 
 
 CODE = ("astra_lib/text.py", "astra_lib/transcript.py", "astra_lib/minutes.py", "astra_lib/aligner.py")
