@@ -190,7 +190,7 @@ def _strings(value: Any) -> Iterator[str]:
 def _untagged(text: str) -> str:
     """XML as it reads: inside a paragraph tags vanish, so a name spread over runs is whole again."""
     text = re.sub(r"</w:p>|</w:tc>|<w:(?:tab|br|cr)\b[^>]*>|</(?:p|div|td|li|h\d|tr)>", "\n", text)
-    attributes = "\n".join(m[1] for m in re.finditer(r"""\b(?:descr|title|name|alt)=["']([^"']+)["']""", text))
+    attributes = "\n".join(m[1] for m in re.finditer(r"""\b(?:descr|title|name|alt|alias|tooltip|val|Target|instr)=["']([^"']+)["']""", text))
     return html.unescape(re.sub(r"<[^<>]*>", "", text) + "\n" + attributes)
 
 
