@@ -7,6 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -107,14 +108,15 @@ def build_dataset(mined: Mined, tenant: str, roster: Path | str, out: Path | str
     built.dropped["second scan found a trace"] = len(suspects)
     fitting = [r for r in fitting if r.id not in suspects]
     of_train = [r for r in fitting if side[r.session_id] == "train"]
-    train, thinned = formatter.thin_boilerplate(of_train)
-    built.dropped["boilerplate beyond two copies"] = thinned
+    copies = int(signature(formatter.thin_boilerplate).parameters["copies"].default)  # said on card and page
+    train, thinned = formatter.thin_boilerplate(of_train, copies)
+    built.dropped[f"boilerplate beyond {copies} copies"] = thinned
     val = [r for r in fitting if side[r.session_id] == "val"]
     built.dropped["session stands apart: its bills are on both sides"] = len(fitting) - len(of_train) - len(val)
     if not train or not val:
         raise InputError(f"{len(train)} training and {len(val)} validation rows from {len(mined.sessions)} sessions",
                          remedy="Mine more sessions, or change [dataset] validation_share or split_seed")
-    card = card_of(Made(side, built, fitting, tokens, of_train, train, val, chat, found), tenant, mined, settings, limits)
+    card = card_of(Made(side, built, fitting, tokens, of_train, train, val, chat, copies, found), tenant, mined, settings, limits)
     files = formatter.write_dataset(train, val, out, card)
     files["card.md"] = atomic_write(out / "card.md", card_text(card))
     scrub.leak_gate(list(files.values()), keep, people, min_anonymity=settings.privacy.min_anonymity)

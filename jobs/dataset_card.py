@@ -27,6 +27,7 @@ class Made:
     train: list[Example]
     val: list[Example]
     chat: Checked | None
+    copies: int  # of one formula in training, at most
     masked: dict[str, Counter] = field(default_factory=dict)
 
 
@@ -46,7 +47,7 @@ def card_of(made: Made, tenant: str, mined: Mined, settings: Settings, limits: M
         "kinds": dict(Counter(k for r in made.fitting for k in made.built.kinds.get(r.id, ["unwritten"]))),
         "balance": balance.balance({"train": made.train, "val": made.val}, made.built.kinds, made.tokens),
         "boilerplate": {
-            "formulas": len(known), "train_before": balance.weight(made.train_before, known), "train": balance.weight(made.train, known),
+            "formulas": len(known), "copies": made.copies, "train_before": balance.weight(made.train_before, known), "train": balance.weight(made.train, known),
             "val": balance.weight(made.val, known), "most_frequent": frequent(made, known)},
         "recurring_val": [row["id"] for row in shared["answers"]], "overlap": shared,
         "chat_template": asdict(made.chat) if made.chat else {"format": "", "rows": 0, "tokens": 0, "template_sha256": ""},
@@ -109,7 +110,7 @@ def card_text(card: Mapping[str, Any]) -> str:
               "## Limits", f"Longest row {tokens['longest']} of {tokens['max_length']} tokens ({tokens['base']}); nothing is cut.",
               chat_text(card), "", "## What recurs", shared_text(card),
               f"Formulas are {weights['train_before']['share_of_words']:.1%} of the words in training answers, {weights['train']['share_of_words']:.1%} after "
-              "each was kept at most twice."]
+              f"each was kept at most {weights['copies']} times."]
     if sides["apart"]:
         lines += ["", f"{len(sides['apart'])} sessions stand apart, in neither side: they are about bills of both."]
     return "\n".join(lines) + "\n"
@@ -146,7 +147,7 @@ def reasons(values: Mapping[str, Any], first: str, second: str) -> list[dict[str
 
 def boilerplate_rows(card: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
     """The weights of formulas as rows of a table: training before and after thinning, validation."""
-    names = {"train_before": "training, as built", "train": "training, each formula at most twice", "val": "validation, untouched"}
+    names = {"train_before": "training, as built", "train": f"training, each formula at most {card['boilerplate']['copies']} times", "val": "validation, untouched"}
     return [{"rows_of": name, "formulas": w["rows"], "share_of_rows": f"{w['share_of_rows']:.1%}", "share_of_words": f"{w['share_of_words']:.1%}"}
             for key, name in names.items() for w in [card["boilerplate"][key]]]
 
