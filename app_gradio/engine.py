@@ -14,7 +14,7 @@ from typing import Any
 
 from astra_lib.core.errors import MissingError, ServiceError
 from astra_lib.minutes import GRAMMAR, close_fragment
-from trainer.base_model import base_digest
+from trainer.base_model import base_digest, native_bfloat16
 
 from . import lora
 
@@ -43,7 +43,7 @@ class Engine:
 
     @classmethod
     def load(cls, base: Path | str, revision: str | None = None) -> Engine:
-        """Load a base model from a folder (or hub name); on a GPU in bfloat16, else in float32."""
+        """Load a base model from a folder (or hub name): in bfloat16 where the processor multiplies it, else in float32."""
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -52,7 +52,7 @@ class Engine:
         try:
             tokenizer = AutoTokenizer.from_pretrained(base, revision=revision or None, padding_side="left")
             model = AutoModelForCausalLM.from_pretrained(
-                base, revision=revision or None, dtype=torch.bfloat16 if gpu else torch.float32, device_map="cuda" if gpu else None)
+                base, revision=revision or None, dtype=torch.bfloat16 if gpu or native_bfloat16() else torch.float32, device_map="cuda" if gpu else None)
         except OSError as error:
             raise MissingError(f"cannot load the base model: {str(error).splitlines()[0]}", where=str(base),
                                remedy="Check [model] base in settings.ini") from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import os
 import shutil
 import sys
@@ -35,7 +36,7 @@ from astra_lib.core.records import (
 )
 from astra_lib.core.registry import check_tenant
 
-MINING_VERSION = 1  # raise when a change of code changes pairs: cached sessions are then mined again
+MINING_VERSION = 1  # of the layout of a mined folder; what code made it, its fingerprint knows
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def _session(folder: Path, tenant: str, parameters: dict[str, Any]) -> Session:
         if not path.is_file():
             raise MissingError(f"no {what}", where=str(folder), remedy="Each session needs acta.docx and transcript.json")
     shas = [sha256_file(p) for p in (acta, *transcripts)]
-    fingerprint = sha256_bytes(dumps([MINING_VERSION, session_id, tenant, shas, parameters]))
+    fingerprint = sha256_bytes(dumps([MINING_VERSION, _code(), session_id, tenant, shas, parameters]))
     return Session(session_id, tenant, str(folder), str(acta), tuple(map(str, transcripts)), fingerprint)
 
 
@@ -191,13 +192,14 @@ def mine(source: Path | str, tenant: str, out: Path | str, settings: settings_mo
     return result
 
 
+@functools.cache
 def _code() -> str:
-    """The same digest as `runner.code_digest`, which a script without a package cannot import."""
+    """What a session's pairs depend on besides its files. The digest of `runner.code_digest`, which a script cannot import."""
     root = Path(__file__).resolve().parents[1]
     return sha256_bytes("".join(sha256_file(root / p) for p in CODE))[:16]
 
 
-CODE = ("astra_lib/text.py", "astra_lib/transcript.py", "astra_lib/minutes.py", "astra_lib/aligner.py")
+CODE = ("astra_lib/text.py", "astra_lib/transcript.py", "astra_lib/minutes.py", "astra_lib/evidence.py", "astra_lib/aligner.py")
 
 
 def declare(parameters: dict[str, Any], settings: settings_module.Settings) -> tuple[dict[str, Any], dict[str, Path]]:

@@ -178,7 +178,7 @@ def test_boilerplate_is_thinned_and_recurring_rows_are_named():
     def row(i, text, session="s1"):
         return Example(build_prompt("algo que se dijo"), [{"role": "assistant", "content": paragraph_xml(text)}], f"{session}:{i}", session, "pm", 0, 1000, .9)
     rows = [row(i, "El orden del día fue aprobado por unanimidad.") for i in range(5)] + [row(9, "Otra cosa muy distinta.")]
-    kept, gone = thin_boilerplate(rows)
+    kept, gone = thin_boilerplate(rows, copies=2)
     assert len(kept) == 3 and gone == 3
     val = [row(0, "El orden del día fue aprobado por unanimidad", "s2"), row(1, "Un asunto enteramente nuevo sobre el río.", "s2")]
     assert recurring(val, kept) == ["s2:0"]
@@ -294,3 +294,21 @@ def test_near_duplicates_name_their_twin():
     found = twins(val, train)
     assert list(found) == ["s2:0"] and found["s2:0"][0] == "s1:1" and found["s2:0"][1] >= 95
     assert twins(val, []) == {} and twins([], train) == {}
+
+
+def test_who_presides_is_told_and_silence_has_the_same_context_as_speech():
+    from astra_lib.formatter import presiding, role_of
+
+    turns = [Block(t * 10.0, t * 10 + 9.0, "chair" if t % 2 == 0 else f"speaker {t}", "dice algo en la sesión") for t in range(9)]
+    assert presiding(turns) == "chair"
+    assert role_of(turns[:1], "chair") == "presidencia" and role_of(turns[1:2], "chair") == "interviniente"
+    unlabelled = [Block(b.start, b.end, None, b.text) for b in turns]
+    assert presiding(unlabelled) is None and role_of(unlabelled, "chair") == "" and role_of(turns, None) == ""
+
+
+@given(st.integers(0, 2**32))
+def test_one_row_in_eight_has_no_context(variant):
+    from astra_lib.formatter import Context, taught
+
+    seen = taught(Context("punto", "antes", "presidencia"), variant)
+    assert seen == (Context() if variant % 8 == 0 else Context("punto", "antes", "presidencia"))

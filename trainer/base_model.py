@@ -48,6 +48,12 @@ def ensure_base(settings: Settings) -> Path | str:
     return target
 
 
+def native_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 itself: then half the memory traffic, and a third more answers a second."""
+    cpuinfo = Path("/proc/cpuinfo")
+    return cpuinfo.is_file() and "avx512_bf16" in cpuinfo.read_text(encoding="utf-8")
+
+
 def base_digest(base: Path | str, revision: str = "") -> str:
     """What pins a base model: a sha256 over its folder's files, or `name@revision` for a hub name."""
     if isinstance(base, str) and not Path(base).is_dir():
