@@ -19,7 +19,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     read.set_defaults(run=run_read)
     write = verbs.add_parser("write", help="paragraphs into a Word file that looks like the template")
     write.add_argument("paragraphs", type=Path)
-    write.add_argument("--template", type=Path, required=True, help="an acta of the same council")
+    write.add_argument("--template", type=Path, required=True, nargs="+", help="an acta of the same council, or several: what occurs most in them wins")
     write.add_argument("--out", type=Path, required=True, help="the .docx to write")
     write.set_defaults(run=run_write)
     check = verbs.add_parser("check", help="exit 0 when valid, 3 when not, each broken rule on a line")
@@ -41,12 +41,12 @@ def run_read(args: argparse.Namespace) -> int:
 
 
 def run_write(args: argparse.Namespace) -> int:
-    from astra_lib.minutes import write_minutes
+    from astra_lib.minutes import learn_template, write_minutes
 
     paragraphs = read_jsonl(args.paragraphs, Paragraph)
     if not paragraphs:
         raise InputError("no paragraphs in it", where=str(args.paragraphs), remedy="Make it with `astra minutes read`")
-    print(f"{len(paragraphs)} paragraphs -> {write_minutes(paragraphs, args.template, args.out)}")
+    print(f"{len(paragraphs)} paragraphs -> {write_minutes(paragraphs, learn_template(args.template), args.out)}")
     return 0
 
 

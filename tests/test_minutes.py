@@ -22,6 +22,7 @@ from astra_lib.minutes import (
     close_fragment,
     fragment,
     fragment_texts,
+    learn_template,
     paragraph_xml,
     read_minutes,
     write_minutes,
@@ -508,3 +509,64 @@ def test_command_line(acta, tmp_path, capsys):
     assert main(["minutes", "check", str(bad)]) == 3
     assert "well-formed" in capsys.readouterr().out
     assert main(["minutes", "read", str(tmp_path / "no.docx"), "--out", str(rows_file)]) == 2
+
+
+# ---- a template out of several actas, pages
+def hand(size: int, ind: int, tmp_path: Path, name: str, page: str = "", head: str = "ACTA") -> Path:
+    """An acta whose body paragraphs are indented by `ind`, with a table and two headings."""
+    clerk = Clerk(size)
+    clerk.heading(head, center=True)
+    for n in range(size):
+        clerk.p(clerk.runs(f"Recalcó por vez {n} que la vía sigue cerrada y que la comunidad espera."), ppr=f'<w:ind w:firstLine="{ind}"/>')
+    clerk.heading("2. PROPOSICIONES")
+    clerk.item("Proposición de la bancada.", num=2)
+    clerk.say("No habiendo más asuntos que tratar, se levantó la sesión.")
+    clerk.p((page or "") + clerk.runs("ANEXO DE LA SESIÓN", "<w:b/>"), jc="center")
+    clerk.say("Se adjunta el informe leído en la plenaria del mes.")
+    return docx(tmp_path / name, "".join(clerk.body)) if (tmp_path / name).mkdir() is None else tmp_path
+
+
+def test_a_template_of_several_actas_goes_by_what_occurs_most(tmp_path):
+    one, two, odd = hand(9, 360, tmp_path, "a"), hand(8, 360, tmp_path, "b"), hand(12, 999, tmp_path, "c")
+    template = learn_template([odd, one, two])
+    assert template.actas == 3 and template.carrier in (one, two)
+    assert 'w:firstLine="360"' in template.book["Cuerpo"].ppr and 0.5 < template.shares["Cuerpo"] < 1
+    assert 'w:firstLine="999"' in learn_template([odd]).book["Cuerpo"].ppr
+    read = read_minutes(odd)
+    out = write_minutes(read.paragraphs, template, tmp_path / "out.docx")
+    assert rows(read_minutes(out).paragraphs) == rows(read.paragraphs) and check(out, template=template.carrier) == []
+    assert 'w:firstLine="360"' in zipfile.ZipFile(out).read("word/styles.xml").decode()
+
+
+def test_a_style_that_only_another_acta_shows_is_learned_too(tmp_path):
+    short = Clerk(2)
+    short.say("Se reunió la corporación en el recinto y trató los puntos previstos para la fecha.")
+    (tmp_path / "s").mkdir()
+    plain = docx(tmp_path / "s", "".join(short.body))
+    rich = hand(9, 360, tmp_path, "a")
+    assert "Titulo" not in learn_template([plain]).book
+    assert {"Titulo", "Subtitulo"} <= set(learn_template([plain, rich]).book)
+    with pytest.raises(InputError, match="no actas"):
+        learn_template([])
+
+
+@pytest.mark.parametrize("how", ["run", "property", "section"])
+def test_a_page_break_is_where_the_council_has_it(tmp_path, how):
+    if how == "run":
+        path = hand(6, 360, tmp_path, "a", page='<w:r><w:br w:type="page"/></w:r>')
+    else:
+        path = hand(6, 360, tmp_path, "a")
+        body = zipfile.ZipFile(path).read("word/document.xml").decode()
+        at = body.rindex("<w:jc w:val=\"center\"/>")
+        if how == "property":
+            body = body[:at] + "<w:pageBreakBefore/>" + body[at:]
+        else:  # the paragraph before ends a section
+            at = body.rindex("</w:pPr>", 0, body.rindex("<w:p ", 0, at))
+            body = body[:at] + '<w:sectPr><w:pgSz w:w="12240" w:h="15840"/></w:sectPr>' + body[at:]
+        path = docx(tmp_path, "", extra={"word/document.xml": body.encode()})
+    read = read_minutes(path)
+    document = zipfile.ZipFile(write_minutes(read.paragraphs, path, tmp_path / "o.docx")).read("word/document.xml").decode()
+    assert document.count("<w:pageBreakBefore/>") == 1
+    assert "ANEXO" in document[document.index("<w:pageBreakBefore/>"):][:400]
+    again = write_minutes(read_minutes(tmp_path / "o.docx").paragraphs, tmp_path / "o.docx", tmp_path / "p.docx")
+    assert zipfile.ZipFile(again).read("word/document.xml").decode().count("<w:pageBreakBefore/>") == 1 and check(again) == []

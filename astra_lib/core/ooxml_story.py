@@ -15,7 +15,7 @@ from dataclasses import replace as with_
 from lxml import etree
 
 from .ooxml import Package, R, children, local, r, w
-from .ooxml_styles import Dress, Marks, Numbering, Sheet, TableLook, look_of, plain_xml, value_of
+from .ooxml_styles import Dress, Marks, Numbering, Sheet, TableLook, is_on, look_of, plain_xml, value_of
 
 # Symbol and Wingdings characters that minutes do use; others keep their private code and are warned about
 _SYMBOLS = {
@@ -45,7 +45,7 @@ class Run:
 
 @dataclass
 class Line:
-    """A paragraph of the story. `blank_before`, `blank_after`: empty paragraphs around it."""
+    """A paragraph of the story. `blank_before`, `blank_after`: empty paragraphs around it; `page_before`: it begins a page."""
 
     runs: list[Run] = field(default_factory=list)
     style: str = ""
@@ -56,6 +56,8 @@ class Line:
     numbering: Numbering | None = None
     blank_before: int = 0
     blank_after: int = 0
+    page_before: bool = False
+    page_after: bool = False
     note: bool = False
     joins_next: bool = False  # its paragraph mark was deleted
 
@@ -96,6 +98,7 @@ class Row:
     first: bool = False
     blank_before: int = 0
     blank_after: int = 0
+    page_before: bool = False
 
     @property
     def empty(self) -> bool:
@@ -110,6 +113,7 @@ class Story:
         self.warnings: Counter[str] = Counter()
         self.tables: list[TableLook] = []
         self.pictures: dict[str, etree._Element] = {}
+        self._ends: set[etree._Element] = set()  # paragraphs that end a section and with it a page
         self._fields: list[bool] = []  # an open complex field: is its result being read?
         self._pending: list[Line] = []  # text boxes and notes of the current paragraph
         self._notes: dict[str, dict[str, etree._Element]] = {}
@@ -119,11 +123,15 @@ class Story:
     def body(self, container: etree._Element) -> list[Line | Row]:
         """The container's paragraphs and rows without the empty ones, which only count as blanks."""
         out: list[Line | Row] = []
-        blanks = 0
+        blanks, page = 0, False
+        self._ends = _new_pages(container)
         for block in _join(self._blocks(container)):
+            page = page or block.page_before
             if block.empty:
                 blanks += 1
+                page = page or isinstance(block, Line) and block.page_after
                 continue
+            block.page_before, page = page, isinstance(block, Line) and block.page_after
             block.blank_before = blanks
             if out:
                 out[-1].blank_after = blanks
@@ -196,6 +204,7 @@ class Story:
                     outline=int(level) if level.isdigit() and int(level) < 9 else None,
                     numbering=self.sheet.numbering(ppr, style),
                     joins_next=mark is not None and (mark.find(w("del")) is not None or mark.find(w("moveFrom")) is not None))
+        line.page_before, line.page_after = _pages(p, ppr, self._ends)
         for marks, dress, piece in self._inline(p, style):
             if not line.runs or (line.runs[-1].marks, line.runs[-1].dress) != (marks, dress):
                 line.runs.append(Run(marks, dress))
@@ -435,3 +444,28 @@ def relation_ids(element: etree._Element) -> set[str]:
     """Every relation an element and its descendants name."""
     return {value for node in element.iter() if isinstance(node.tag, str)
             for key, value in node.attrib.items() if key.startswith(f"{{{R}}}")}
+
+
+def _new_pages(container: etree._Element) -> set[etree._Element]:
+    """The paragraphs after which a section begins on a new page: the next section's own type says so."""
+    sections = list(container.iter(w("sectPr")))
+    found = set()
+    for section, following in zip(sections, sections[1:], strict=False):
+        owner = section.getparent()
+        if owner is not None and owner.tag == w("pPr") and value_of(following, "type") not in ("continuous", "nextColumn"):
+            paragraph = owner.getparent()
+            if paragraph is not None:
+                found.add(paragraph)
+    return found
+
+
+def _pages(p: etree._Element, ppr: etree._Element | None, ends: set[etree._Element]) -> tuple[bool, bool]:
+    """Does a page begin with this paragraph, and one after it?"""
+    before = ppr is not None and is_on(ppr.find(w("pageBreakBefore")))
+    after, text = p in ends, False
+    for node in p.iter(w("t"), w("br")):
+        if node.tag == w("t"):
+            text = text or bool((node.text or "").strip())
+        elif node.get(w("type")) == "page":
+            before, after = before or not text, after or text
+    return before, after

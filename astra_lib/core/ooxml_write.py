@@ -75,6 +75,7 @@ class Writer:
     book: dict[str, Look]
     tables: list[TableLook]
     gaps: dict[tuple[str, str], int]  # empty lines the tenant's clerks leave between two styles
+    breaks: frozenset[tuple[str, str]] = frozenset()  # styles between which they begin a page
 
     def __post_init__(self) -> None:
         self.parts: dict[str, bytes] = {}
@@ -287,7 +288,11 @@ class Writer:
         before = ""
         for block in blocks:
             here = "Tabla" if block.tag == w("tr") else style_of(block)
-            if before and not (here == before == "Tabla"):
+            page = (before, here) in self.breaks and not (here == before == "Tabla")
+            if page and here == "Tabla":
+                _after_table(body)
+                body.append(element('<w:p><w:pPr><w:pStyle w:val="Cuerpo"/><w:pageBreakBefore/></w:pPr></w:p>'))
+            elif before and not page and not (here == before == "Tabla"):
                 for _ in range(self.gaps.get((before, here), 0)):
                     body.append(element('<w:p><w:pPr><w:pStyle w:val="Cuerpo"/></w:pPr></w:p>'))
             before = here
@@ -302,6 +307,8 @@ class Writer:
                 _after_table(body)
             table = None
             body.append(self._paragraph(block, lists))
+            if page:
+                body[-1].find(w("pPr")).insert(1, element("<w:pageBreakBefore/>"))
         _after_table(body)
         return body
 
