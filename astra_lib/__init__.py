@@ -3,6 +3,7 @@
 Modules:
 
 - `astra_lib.core.audit`: What was served, and from what: one chain of records per council in which nothing can be changed unnoticed.
+- `astra_lib.core.chat`: Chat templates stated by ourselves, and the check that a tokenizer's own template says the same, token by token.
 - `astra_lib.core.errors`: Errors that say what is wrong, where, and what to do.
 - `astra_lib.core.events`: How a replica of the service hears of promotions, and hears of each even when messages are lost or doubled.
 - `astra_lib.core.manifest`: Manifests: what a job's run read, wrote and measured, by sha256; and the chain they form.
@@ -12,6 +13,8 @@ Modules:
 - `astra_lib.core.ooxml_story`: A Word document as a clerk reads it: paragraphs and table rows in body order, with all changes accepted.
 - `astra_lib.core.ooxml_write`: Canonical paragraphs into the tenant's own Word file: its page, header, footer, styles, numbering; a new body.
 - `astra_lib.core.pii_crf`: A statistical recogniser of person names: a small CRF that survives capitals and lower case.
+- `astra_lib.core.pii_docx`: A Word file with nobody in it: body, headers, footnotes, comments, authors, properties, alt texts, links, all masked together.
+- `astra_lib.core.pii_heard`: What a recogniser makes of names, and of everything else: mis-heard ordinary words are no names, mis-heard names still are.
 - `astra_lib.core.pii_leak`: A second pair of eyes: does a finished file still hold personal data?
 - `astra_lib.core.pii_names`: Names as facts: common given names and surnames, places and institutions that must stay, and a phonetic key.
 - `astra_lib.core.pii_patterns`: Personal data that has a form: Colombian documents, phones, e-mail, addresses, plates, accounts; written or spoken.

@@ -25,6 +25,7 @@ from .core.ooxml_clean import section_of
 from .core.ooxml_story import Line, Row, Run, Story
 from .core.ooxml_styles import Dress, Marks, Sheet, TableLook, plain_xml
 from .core.ooxml_write import ListNumbers, Look, Writer, is_own, own_look
+from .core.pii_names import GIVEN, SURNAMES, fold, is_spanish_word
 from .core.records import Paragraph, atomic_write, read_bytes
 
 # %% ../nbs/03_minutes.ipynb #cdc39c97
@@ -82,6 +83,8 @@ CUES = {
         r"|\ben\s+(?:la\s+ciudad|el\s+municipio|el\s+recinto)\b.{0,120}\b(?:se\s+reuni|siendo\s+las|a\s+los)\b", re.I),
 }
 _AGENDA_CUE = re.compile(r"\borden\s+del\s+d[ií]a\b|\btemario\b|\bpuntos\b(?=.*:\s*$)", re.I)
+_AGENDA_ITSELF = re.compile(r"^\W*(?:\w{1,4}\s*[.)\-–]\s*)?(?:lectura\s+del\s+)?orden\s+del\s+d[ií]a\W*$|:\s*$", re.I)
+_NARRATES = re.compile(r"\b(?:\w{2,}(?:ó|aron|ieron|ían|aban)|obtuvo|dio|hizo|fue|queda|se\s+\w+[ae]n?|dice|es|hay)\b", re.I)
 _FIRST_ITEM = re.compile(r"\bllamado\s+a\s+lista\b|\bverificaci[oó]n\s+del\s+qu[oó]rum\b", re.I)
 _ROLL_CUE = re.compile(r"\bllamad[oa]\s+a\s+lista\b|\bverificaci[oó]n\s+del\s+qu[oó]rum\b|\b(?:contest|respond)(?:aron|ieron)\b|\basist(?:entes|encia|ieron)\b|\b(?:presencia|presentes)\b", re.I)
 _PRESENCE = re.compile(r"\b(?:presentes?|ausentes?|con\s+excusa|excusa(?:d[oa]s?)?|(?:no\s+)?asist(?:e|i[oó]))\b", re.I)
@@ -100,7 +103,15 @@ _SIGN_ROLE = re.compile(rf"^(?:el\s+|la\s+|h\.?\s*c\.?\s+)?{_ROLE}\b", re.I)
 def _name_like(text: str) -> bool:
     """Two to seven words, each a capitalised one, as in a list of names."""
     words = [x for x in re.findall(r"[^\W\d_]+", text) if x.lower() not in ("de", "del", "la", "los", "las", "y")]
-    return 2 <= len(words) <= 7 and all(x[0].isupper() for x in words) and not re.search(r"[:;?]|\.\s", text)
+    if not (2 <= len(words) <= 7 and all(x[0].isupper() for x in words)) or re.search(r"[:;?]|\.\s", text):
+        return False
+    # in capitals every word looks like a name: "CIERRE DE LA SESIÓN" has none in it
+    return not text.isupper() or 2 * sum(map(_may_be_a_name, words)) >= len(words)
+
+
+def _may_be_a_name(word: str) -> bool:
+    key = fold(word)
+    return key in GIVEN or key in SURNAMES or not (is_spanish_word(word) or key.endswith("ion"))
 
 # %% ../nbs/03_minutes.ipynb #07120b05
 @dataclass
@@ -110,6 +121,7 @@ class _Walk:
     total: int
     seen: int = 0
     agenda: bool = False
+    listing: bool = False  # every line is an item until one tells something
     roll: bool = False
     closing: bool = False
 
@@ -121,9 +133,10 @@ class _Walk:
         kind = self._kind(line, text, len(words), late)
         if kind == "heading":
             self.agenda, self.roll = bool(_AGENDA_CUE.search(text)), bool(_ROLL_CUE.search(text))
+            self.listing = self.agenda and bool(_AGENDA_ITSELF.search(text))
         elif kind not in ("agenda", "rollcall"):
             # a sentence that announces a list opens it ("… el siguiente orden del día:"), any other closes it
-            self.agenda = bool(_AGENDA_CUE.search(text)) and text.endswith(":")
+            self.agenda = self.listing = bool(_AGENDA_CUE.search(text)) and text.endswith(":")
             self.roll = bool(_ROLL_CUE.search(text)) and (text.endswith(":") or self.roll)
         self.closing = self.closing or (kind == "formula" and late)
         return kind
@@ -142,7 +155,8 @@ class _Walk:
             return "rollcall"
         if _is_heading(line, text, words):
             return "agenda" if self.agenda and marked and not _AGENDA_CUE.search(text) and not line.all("b") else "heading"
-        if self.agenda and marked and words <= 60:
+        if self.agenda and (marked and words <= 60 or self.listing and words <= 25 and not text.endswith(":")
+                            and not _NARRATES.search(text) and not CUES["vote"].search(text)):
             return "agenda"
         if text.endswith(":") and (_AGENDA_CUE.search(text) or _ROLL_CUE.search(text)) and line.numbering is None:
             return "formula"
@@ -179,7 +193,7 @@ def _is_heading(line: Line, text: str, words: int) -> bool:
         return True
     bold = line.all("b") or line.dress().caps
     centred = line.align == "center"
-    return (capitals and (bold or centred or words >= 2) and not _PRESENCE.search(text)) or (bold and words <= 18 and not text.endswith("."))
+    return (capitals and (bold or centred or words >= 2 or len(letters) > 5 and not _SIGN_ROLE.match(text)) and not _PRESENCE.search(text)) or (bold and words <= 18 and not text.endswith("."))
 
 # %% ../nbs/03_minutes.ipynb #eadb797c
 def style_for(line: Line, kind: str) -> str:

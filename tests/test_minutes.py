@@ -570,3 +570,30 @@ def test_a_page_break_is_where_the_council_has_it(tmp_path, how):
     assert "ANEXO" in document[document.index("<w:pageBreakBefore/>"):][:400]
     again = write_minutes(read_minutes(tmp_path / "o.docx").paragraphs, tmp_path / "o.docx", tmp_path / "p.docx")
     assert zipfile.ZipFile(again).read("word/document.xml").decode().count("<w:pageBreakBefore/>") == 1 and check(again) == []
+
+
+def test_headings_in_capitals_are_no_signatures_and_bare_lines_are_agenda(tmp_path):
+    clerk = Clerk(4)
+    agenda = ["Llamado a lista y verificación del quórum", "Lectura y aprobación del acta anterior", "Himno del municipio", "Intervención del gerente de la empresa de acueducto"]
+    clerk.heading("ACTA 021", center=True)
+    for text in ("ORDEN DEL DÍA", *agenda, "El orden del día fue aprobado por unanimidad.", "LLAMADO A LISTA", "Contestaron a lista los siguientes concejales:", "Nubia Ferro Lasso", "DESARROLLO DE LA SESIÓN",
+                 *["Recalcó que la vía sigue cerrada y que la comunidad espera respuestas de la administración municipal."] * 30, "CIERRE DE LA SESIÓN", "CLAUSURA",
+                 "No habiendo más asuntos que tratar, se levantó la sesión a las 10:40 a. m.", "NUBIA FERRO LASSO", "PRESIDENTA", "HERMÓGENES PAVA", "Secretario general", "ANEXOS", "ASISTENCIA CIUDADANA"):
+        clerk.say(text)
+    kind = {x.text: x.kind for x in read_minutes(docx(tmp_path, "".join(clerk.body))).paragraphs}
+    assert {kind[x] for x in agenda} == {"agenda"} and kind["El orden del día fue aprobado por unanimidad."] == "vote"
+    assert {kind[x] for x in ("LLAMADO A LISTA", "DESARROLLO DE LA SESIÓN", "CIERRE DE LA SESIÓN", "CLAUSURA", "ANEXOS", "ASISTENCIA CIUDADANA")} == {"heading"}
+    assert {kind[x] for x in ("NUBIA FERRO LASSO", "PRESIDENTA", "HERMÓGENES PAVA", "Secretario general")} == {"signature"}
+    assert kind["Nubia Ferro Lasso"] == "rollcall"
+
+
+def test_every_kind_of_the_sample_is_what_its_builder_meant():
+    """`astra_lib` reads what `samples/` built: kinds agree but for a handful that may be read both ways."""
+    from astra_lib.core.records import read_json
+
+    wrong = total = 0
+    for folder in sorted((Path(__file__).parents[1] / "samples" / "manantial" / "sessions").iterdir()):
+        meant = {row["paragraph"]: row["kind"] for row in read_json(folder / "gold.json")}
+        for paragraph in read_minutes(folder / "acta.docx").paragraphs:
+            total, wrong = total + 1, wrong + (meant.get(paragraph.index) != paragraph.kind)
+    assert total > 1000 and wrong / total < 0.012, (wrong, total)
