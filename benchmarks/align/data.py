@@ -38,6 +38,26 @@ def spread(rows: list[tuple[float, float, str | None, str]], name: str, *, inter
     return Transcript(name, "development", rows[-1][1], words, utterances, interpolated=interpolated)
 
 
+def as_segments(built: Built, segment_s: float = 15.0, *, diarised: bool = True) -> Built:
+    """The session as some services give it: segments cut at turns, silences and every `segment_s`, without word times.
+
+    The gold is snapped to whole segments: those it covers by half, or that hold half of it.
+    """
+    words = [w for w in built.transcript.words if w.end >= w.start >= 0]
+    rows, first = [], 0
+    for i in range(1, len(words) + 1):
+        if (i == len(words) or words[i].speaker != words[first].speaker or words[i].end - words[first].start > segment_s
+                or words[i].start - words[i - 1].end > 3):
+            rows.append((words[first].start, words[i - 1].end, words[first].speaker if diarised else None, " ".join(w.text for w in words[first:i])))
+            first = i
+    gold = []
+    for row in built.gold:
+        start, end = row["start"], row["end"]
+        inside = [] if start is None else [r for r in rows if min(r[1], end) - max(r[0], start) > 0.5 * min(r[1] - r[0], end - start)]
+        gold.append({**row, "start": inside[0][0], "end": inside[-1][1]} if inside else row)
+    return Built(spread(rows, built.transcript.session_id), built.paragraphs, gold)
+
+
 def paragraphs_of(rows: list[tuple[str, str]]) -> list[Paragraph]:
     return [Paragraph(i, kind, text, "") for i, (kind, text) in enumerate(rows)]
 

