@@ -261,15 +261,22 @@ def cut_score(left: Word, right: Word) -> float:
     return min(2.0, right.start - left.end) + left.text.endswith((".", "?", "!", "…")) + 2.0 * (left.speaker != right.speaker)
 
 
-def speech_blocks(t: Transcript, start: float = 0.0, end: float = math.inf, min_s: float = 30.0, max_s: float = 60.0) -> list[Block]:
+def speech_blocks(t: Transcript, start: float = 0.0, end: float = math.inf, min_s: float = 30.0, max_s: float = 60.0,
+                  turn_s: float = math.inf) -> list[Block]:
     """Blocks of `min_s` to `max_s` seconds over the words whose middle lies in [start, end).
 
-    Only the last block before a long silence or the end may be shorter. `speaker`: who says most words in it.
+    Only the last block before a long silence, a change of speaker or the end may be shorter. Speakers part blocks of at
+    least `turn_s` seconds. `speaker`: who says most words in it.
     """
     if not 0 < min_s <= max_s:
         raise InputError(f"min_s {min_s} and max_s {max_s}", remedy="0 < min_s <= max_s")
     words = [w for w in t.words if start <= (w.start + w.end) / 2 < end]
-    stops = [i for i in range(1, len(words)) if words[i].start - words[i - 1].end > GAP_S] + [len(words)]
+    stops, begin = [], 0
+    for i in range(1, len(words)):
+        turn = words[i].speaker != words[i - 1].speaker and words[i - 1].end - words[begin].start >= turn_s
+        if turn or words[i].start - words[i - 1].end > GAP_S:
+            stops.append(begin := i)
+    stops.append(len(words))
     blocks, i = [], 0
     while i < len(words):
         stop = stops[bisect_right(stops, i)]

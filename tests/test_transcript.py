@@ -176,6 +176,18 @@ def test_a_new_speaker_is_the_best_place_to_cut():
     assert [x.speaker for x in speech_blocks(assemble([a, b], "s", "t"))] == ["A", "B"]
 
 
+def test_turns_part_blocks_once_they_are_long_enough():
+    """A roll call of short answers stays together, a hand-over stands alone."""
+    said = [("A", 8, "tiene la palabra el concejal"), ("B", 40, "gracias " * 60), ("A", 1, "listo"), ("C", 1, "presente"), ("D", 2, "presente"), ("A", 9, "sigue " * 9)]
+    pieces, at = [], 0.0
+    for speaker, length, text in said:
+        pieces.append(spread(text, at, at + length, speaker=speaker))
+        at += length + 0.2
+    blocks = speech_blocks(assemble(pieces, "s", "t"), min_s=8, max_s=30, turn_s=3)
+    assert [b.speaker for b in blocks[:3]] == ["A", "B", "B"]
+    assert [b.text for b in blocks if b.speaker != "B"] == [said[0][2], "listo presente presente", said[5][2].strip()]
+
+
 def test_only_one_endless_word_makes_a_longer_block():
     t = assemble([[Word("eeeh", 0, 75), Word("bueno", 75, 76)]], "s", "t")
     assert [(b.text, b.end - b.start) for b in speech_blocks(t)] == [("eeeh", 75), ("bueno", 1)]
