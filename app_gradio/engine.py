@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from astra_lib.core.errors import MissingError, ServiceError
+from astra_lib.core.pii_map import PLACEHOLDER
 from astra_lib.minutes import GRAMMAR, close_fragment
 from trainer.base_model import base_digest, native_bfloat16
 
@@ -42,8 +43,9 @@ class Engine:
         lora.install(model)
 
     @classmethod
-    def load(cls, base: Path | str, revision: str | None = None) -> Engine:
-        """Load a base model from a folder (or hub name): in bfloat16 where the processor multiplies it, else in float32."""
+    def load(cls, base: Path | str, revision: str | None = None, dtype: str = "") -> Engine:
+        """Load a base model from a folder (or hub name), in `dtype`: if not said, bfloat16 where the processor multiplies
+        it, else float32."""
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -52,7 +54,8 @@ class Engine:
         try:
             tokenizer = AutoTokenizer.from_pretrained(base, revision=revision or None, padding_side="left")
             model = AutoModelForCausalLM.from_pretrained(
-                base, revision=revision or None, dtype=torch.bfloat16 if gpu or native_bfloat16() else torch.float32, device_map="cuda" if gpu else None)
+                base, revision=revision or None, device_map="cuda" if gpu else None,
+                dtype=dtype or (torch.bfloat16 if gpu or native_bfloat16() else torch.float32))
         except OSError as error:
             raise MissingError(f"cannot load the base model: {str(error).splitlines()[0]}", where=str(base),
                                remedy="Check [model] base in settings.ini") from None
@@ -74,7 +77,7 @@ class Engine:
         began = time.perf_counter()
         texts = [self.tokenizer.apply_chat_template(p, add_generation_prompt=True, tokenize=False) for p in prompts]
         encoded = self.tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False).to(self.model.device)
-        watcher = _Watcher(len(prompts), self._stops(), self._compiled(may_be_silent) if grammar else None, self._pieces)
+        watcher = _Watcher([p[-1]["content"] for p in prompts], self._stops(), self._compiled(may_be_silent) if grammar else None, self._pieces)
         with torch.inference_mode(), lora.applied(adapters, self.model.device):
             out = self.model.generate(
                 **encoded, max_new_tokens=max_new_tokens, do_sample=False, logits_processor=[watcher],
@@ -133,12 +136,39 @@ class _Loops:
         return self.seen.get(tuple(self.run[1 - NGRAM:]), set()) if len(self.run) >= NGRAM - 1 else set()
 
 
-class _Watcher:
-    """A logits processor for one `generate`: masks what the grammar forbids and what would loop, and notes the chosen
-    tokens' log-probability."""
+class _Names:
+    """The placeholder one row is writing now: only those its prompt holds can be written, so nobody is made up."""
 
-    def __init__(self, rows: int, stops: list[int], compiled: Any, pieces: list[str]) -> None:
-        self.loops = [_Loops(pieces) for _ in range(rows)]
+    def __init__(self, pieces: list[str], said: str) -> None:
+        self.pieces, self.said, self.open = pieces, {m[0] for m in PLACEHOLDER.finditer(said)}, ""
+
+    def _after(self, token: int) -> str | None:
+        """What is begun and not closed behind `token`; None where it leaves every name of the prompt."""
+        begun = self.open
+        for c in self.pieces[token]:
+            if begun or c == "[":
+                begun += c
+                if begun in self.said:
+                    begun = ""
+                elif not any(name.startswith(begun) for name in self.said):
+                    return None
+        return begun
+
+    def may(self, token: int) -> bool:
+        return self._after(token) is not None
+
+    def note(self, token: int) -> None:
+        self.open = self._after(token) or ""
+
+
+class _Watcher:
+    """A logits processor for one `generate`: masks what the grammar forbids, what would loop and who was not named, and
+    notes the chosen tokens' log-probability."""
+
+    def __init__(self, said: Sequence[str], stops: list[int], compiled: Any, pieces: list[str]) -> None:
+        rows = len(said)
+        self.loops = [_Loops(pieces) for _ in said]
+        self.names = [_Names(pieces, text) for text in said]
         self.stops = set(stops)
         self.sums, self.counts, self.done = [0.0] * rows, [0] * rows, [False] * rows
         self.matchers = None
@@ -161,15 +191,18 @@ class _Watcher:
                 else:
                     self.bitmask[row].fill_(-1)
             xgrammar.apply_token_bitmask_inplace(scores, self.bitmask.to(scores.device))
-        for row, loops in enumerate(self.loops):
-            if again := loops.banned():
+        for row, (loops, names) in enumerate(zip(self.loops, self.names, strict=True)):
+            if not names.open and (again := loops.banned()):
                 scores[row, sorted(again)] = float("-inf")
+            while not self.done[row] and not names.may(best := int(scores[row].argmax())) and scores[row, best] > float("-inf"):
+                scores[row, best] = float("-inf")
         chosen = scores.argmax(-1)
         logp = raw.gather(1, chosen[:, None])[:, 0] - torch.logsumexp(raw, -1)
         for row, (token, value) in enumerate(zip(chosen.tolist(), logp.tolist(), strict=True)):
             if self.done[row]:
                 continue
             self.loops[row].note(token)
+            self.names[row].note(token)
             self.sums[row] += value
             self.counts[row] += 1
             self.done[row] = token in self.stops

@@ -148,12 +148,12 @@ def test_what_cannot_work_fails_before_anything_is_trained(world: Settings, stor
 
 
 def test_the_clock_stops_a_training_with_a_valid_adapter(world: Settings, tmp_path: Path) -> None:
-    short = replace(world, train=replace(world.train, max_minutes=0.5))
+    short = replace(world, train=replace(world.train, max_minutes=1.0))
     job = jobs.follow(jobs.submit(dataset(tmp_path / "d", train=64), TENANT, short, max_steps=1_000_000), short)
     assert (job.state, job.receipt_status) == (job_table.SUCCEEDED, "stopped"), job.error
     receipt = Store.open(world).get_json(job.receipt_key)
     assert 0 < receipt["metrics"]["steps"] < 1_000_000
-    assert receipt["wall_s"] < 30
+    assert receipt["wall_s"] < 60
 
 
 def test_a_loss_that_is_no_number_fails_the_job(world: Settings, base: Path, tmp_path: Path) -> None:

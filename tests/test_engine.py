@@ -1,0 +1,55 @@
+"""What the engine never writes: a name its prompt does not hold."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app_gradio.engine import _Names
+from trainer.base_model import load_tokenizer
+
+from .conftest import settings_at
+
+SAID = "Anterior: [CONCEJAL_1].\nIntervención: habla [CONCEJAL_11] por [PARTIDO_2]"
+BITS = ["[", "[CON", "CE", "JAL", "_", "1", "11", "2", "]", "]:", "[CONCEJAL_11]", "[PARTIDO_2", " [", "hola", "<w:t>", ".[", "]["]
+
+
+@pytest.fixture(scope="module")
+def pieces(tmp_path_factory) -> list[str]:
+    tokenizer = load_tokenizer(settings_at(tmp_path_factory.mktemp("engine") / "data"))
+    return tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+
+
+def written(names: _Names, pieces: list[str], wanted: list[int]) -> str:
+    """What is left of `wanted` when every token that may not follow is refused."""
+    out = ""
+    for token in wanted:
+        if names.may(token):
+            names.note(token)
+            out += pieces[token]
+    return out
+
+
+@given(st.lists(st.integers(0, len(BITS) - 1), max_size=40))
+def test_whatever_is_wanted_only_what_was_said_is_named(wanted):
+    names = _Names(BITS, SAID)
+    out = written(names, BITS, wanted)
+    assert out.endswith(names.open)
+    closed = out[:len(out) - len(names.open)]
+    assert set(re.findall(r"\[[^\]]*\]?", closed)) <= {"[CONCEJAL_1]", "[CONCEJAL_11]", "[PARTIDO_2]"}
+
+
+def test_with_the_tokens_of_the_real_vocabulary_every_said_name_can_be_written(pieces):
+    for name in ("[CONCEJAL_1]", "[CONCEJAL_11]", "[PARTIDO_2]"):
+        names, out = _Names(pieces, SAID), ""
+        while out != name:
+            token = max((t for t, p in enumerate(pieces) if p and name.startswith(out + p)), key=lambda t: len(pieces[t]))
+            assert names.may(token), (name, out)
+            names.note(token)
+            out += pieces[token]
+        assert not names.open
+    names = _Names(pieces, "nadie")
+    assert not any(names.may(t) for t, p in enumerate(pieces) if "[" in p)
