@@ -135,6 +135,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'astra_lib.formatter.thin_boilerplate': ('formatter.html#thin_boilerplate', 'astra_lib/formatter.py'),
                                      'astra_lib.formatter.token_count': ('formatter.html#token_count', 'astra_lib/formatter.py'),
                                      'astra_lib.formatter.twins': ('formatter.html#twins', 'astra_lib/formatter.py'),
+                                     'astra_lib.formatter.unheard': ('formatter.html#unheard', 'astra_lib/formatter.py'),
                                      'astra_lib.formatter.units': ('formatter.html#units', 'astra_lib/formatter.py'),
                                      'astra_lib.formatter.unsound': ('formatter.html#unsound', 'astra_lib/formatter.py'),
                                      'astra_lib.formatter.validate_row': ('formatter.html#validate_row', 'astra_lib/formatter.py'),

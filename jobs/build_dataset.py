@@ -109,7 +109,9 @@ def build_dataset(mined: Mined, tenant: str, roster: Path | str, out: Path | str
     fitting = [r for r in fitting if r.id not in suspects]
     of_train = [r for r in fitting if side[r.session_id] == "train"]
     copies = int(signature(formatter.thin_boilerplate).parameters["copies"].default)  # said on card and page
-    train, thinned = formatter.thin_boilerplate(of_train, copies)
+    heard = [r for r in of_train if not formatter.unheard(r)]
+    built.dropped["training would teach to make names up"] = len(of_train) - len(heard)
+    train, thinned = formatter.thin_boilerplate(heard, copies)
     built.dropped[f"boilerplate beyond {copies} copies"] = thinned
     val = [r for r in fitting if side[r.session_id] == "val"]
     built.dropped["session stands apart: its bills are on both sides"] = len(fitting) - len(of_train) - len(val)
