@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import os
 import shutil
 import tempfile
 import threading
@@ -31,6 +32,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from astra_lib.core.errors import AstraError, ConflictError, GateError, MissingError, ServiceError
+from astra_lib.core.manifest import read_manifest
 from astra_lib.core.records import Block, sha256_bytes, to_dict
 
 from .auth import Principal, Tokens
@@ -162,6 +164,7 @@ def build(service: Service, tokens: Tokens) -> FastAPI:
     @app.post("/v1/training", status_code=202)
     def train(body: TrainingIn, me: Principal = operator) -> dict[str, Any]:
         import trainer.jobs as jobs
+        own(read_manifest(body.dataset_run, service.settings).tenant, me)
         return jobs.to_public(jobs.submit_run(body.dataset_run, me.tenant, service.settings))
 
     @app.get("/v1/training/{job_id}")
@@ -181,7 +184,11 @@ def build(service: Service, tokens: Tokens) -> FastAPI:
     def webhook(job_id: str, token: str) -> dict[str, str]:
         """A hint, never evidence: the body is not read, the job is asked for its state."""
         import trainer.jobs as jobs
-        if not hmac.compare_digest(token, jobs.webhook_token(job_id, service.settings)):
+        try:
+            known = jobs.webhook_token(job_id, service.settings)
+        except MissingError:
+            known = ""
+        if not hmac.compare_digest(token.encode(), known.encode()) or not known:
             raise HTTPException(404, "no such job")
         jobs.status(job_id, service.settings)
         return {"status": "noted"}
@@ -275,6 +282,21 @@ class Drafts:
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="draft")
         self._lock = threading.Lock()
         self._boot = uuid.uuid4().hex
+        self._pick_up()
+
+    def _pick_up(self) -> None:
+        """Go on with what the process before this one was drafting; whose process still lives is left to it."""
+        from astra_lib.core.records import read_json
+
+        for path in sorted(self.folder.glob("*/state.json")):
+            try:
+                state = read_json(path)
+                recording = next(p for p in path.parent.glob("recording.*") if not p.name.endswith(".transcript.json"))
+            except (AstraError, StopIteration):
+                continue
+            if state["status"] not in ("done", "failed") and not _alive(state.get("pid", 0)):
+                self._write(state["id"], state | {"status": "queued"})
+                self._pool.submit(self._run, state["id"], state["tenant"], state["session_id"], recording, path.parent / "template.docx")
 
     def start(self, tenant: str, session_id: str, recording: UploadFile, template: UploadFile) -> dict[str, Any]:
         draft_id = uuid.uuid4().hex
@@ -323,6 +345,7 @@ class Drafts:
                 self._write(draft_id, state | {"status": "transcribing"})
                 transcript = transcribe(recording, recording.with_suffix(".transcript.json"), self.service.settings,
                                         session_id=session_id, tenant=tenant)
+            self._await_adapter(tenant)
             made = draft(self.service, transcript, template, self.folder / draft_id / "acta.docx",
                          progress=lambda done, of: self._write(draft_id, state | {"done": done, "of": of}))
             self._write(draft_id, state | {"status": "done", "paragraphs": [asdict(p) for p in made.paragraphs],
@@ -333,10 +356,16 @@ class Drafts:
             self._write(draft_id, state | {"status": "failed", "error": f"{type(error).__name__}: {error}"})
             raise
 
+    def _await_adapter(self, tenant: str) -> None:
+        """After a restart the swapper may still be loading; a tenant without any promotion is not waited for."""
+        end = time.monotonic() + 60
+        while tenant not in self.service.swapper.tenants() and self.service.registry.current(tenant) and time.monotonic() < end:
+            time.sleep(.2)
+
     def _write(self, draft_id: str, state: dict[str, Any]) -> None:
         from astra_lib.core.records import write_json
         with self._lock:
-            write_json(self.folder / draft_id / "state.json", state | {"boot": self._boot})
+            write_json(self.folder / draft_id / "state.json", state | {"boot": self._boot, "pid": os.getpid()})
 
     def state(self, draft_id: str, tenant: str) -> dict[str, Any]:
         from astra_lib.core.records import read_json
@@ -345,6 +374,12 @@ class Drafts:
             raise MissingError("no such draft", where=draft_id)
         state = read_json(path)
         own(state["tenant"], Principal(tenant, "reader"))
-        if state.pop("boot") != self._boot and state["status"] not in ("done", "failed"):
-            state |= {"status": "failed", "error": "the service was restarted; send the session again"}
+        pid = state.pop("pid", 0)
+        if state.pop("boot") != self._boot and state["status"] not in ("done", "failed") and not _alive(pid):
+            state |= {"status": "failed", "error": "the service was stopped; the next start goes on with it"}
         return state
+
+
+def _alive(pid: int) -> bool:
+    """Whether another process of this number lives; our own number in an old file is a number used again."""
+    return pid not in (0, os.getpid()) and Path(f"/proc/{pid}").is_dir()

@@ -51,6 +51,7 @@ class Ticket:
     """A block on its way: what was admitted, with which adapter."""
 
     block: Block
+    context: Context
     prompt: list[dict[str, str]]
     served: Served
     future: Future = field(repr=False)
@@ -114,7 +115,7 @@ class Service:
         seen = Context(self.mask(tenant, context.agenda), self.mask(tenant, context.previous), context.role)
         prompt = build_prompt(self.mask(tenant, block.text, spoken=True), seen)
         future = self.batcher.submit(prompt, served.bundle, self.settings.serve.max_new_tokens)
-        return Ticket(block, prompt, served, future)
+        return Ticket(block, context, prompt, served, future)
 
     def finish(self, ticket: Ticket, tenant: str, session_id: str, transcript_sha256: str, timeout_s: float = 600) -> list[ServedParagraph]:
         """Wait for the answer, refuse what does not validate, fill in the names, write the audit.

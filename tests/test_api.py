@@ -20,18 +20,25 @@ from app_gradio.auth import issue
 from app_gradio.main import running
 from app_gradio.service import Service
 from astra_lib.core import services
-from astra_lib.core.records import sha256_bytes, sha256_file
+from astra_lib.core.records import sha256_bytes, sha256_file, write_jsonl
 from astra_lib.core.registry import AdapterRef
+from astra_lib.core.run import Run
 from astra_lib.core.supervisor import Process
+from astra_lib.formatter import build_prompt
 from astra_lib.minutes import check, read_minutes
+from trainer import control_plane
 from trainer.base_model import load_tokenizer
+from trainer.job_table import CANCELLED, FAILED, QUEUED, SUCCEEDED, Job, advance
+from trainer.job_table import load as load_job
 
 from . import tiny
 from .conftest import settings_at
+from .trainer_world import rows
 
 MANANTIAL = Path(__file__).parents[1] / "samples" / "manantial"
 TEMPLATE = MANANTIAL / "sessions" / "2026-02-03" / "acta.docx"
 SAID = "gracias señor presidente, la luz del barrio lleva tres meses mala y mi cédula es 52.345.678"
+LIGHT, WRITTEN = "la luz del barrio", "Pide la luz del barrio."
 WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
 
@@ -48,8 +55,10 @@ class World:
             roster.parent.mkdir(parents=True)
             shutil.copy(MANANTIAL / "roster.json", roster)
         self.tokens = {f"{t}:{r}": issue(self.settings, t, r) for t in ("uno", "dos") for r in ("clerk", "reviewer", "operator")}
-        self.zips = [tiny.build_adapter(self.base, folder / f"a{i}", "uno", seed=i) for i in (5, 1, 2, 3)]  # 5 writes words
         self.service = Service.open(self.settings)
+        taught = [(build_prompt(self.service.mask("uno", text, spoken=True)), f"<w:p><w:r><w:t>{WRITTEN}</w:t></w:r></w:p>") for text in (SAID, LIGHT)]
+        self.zips = [tiny.teach(self.base, folder / "taught", "uno", taught),
+                     *(tiny.build_adapter(self.base, folder / f"a{i}", "uno", seed=i) for i in (1, 2, 3))]
         for tenant in ("uno", "dos"):
             self.service.registry.register_tenant(tenant)
         self.url = ""
@@ -73,13 +82,11 @@ class World:
             "session_id": "s1", "blocks": [{"start_ms": 1000, "end_ms": 31000, "speaker": "A", "text": text}]})
 
     def written(self) -> dict:
-        """A served answer with at least one paragraph."""
-        for n in range(8):
-            answer = self.process(text=f"la luz del barrio {n}")
-            assert answer.status_code == 200, answer.text
-            if answer.json()["paragraphs"]:
-                return answer.json()
-        pytest.fail("the model wrote nothing in eight tries")
+        """The answer that the first adapter was taught."""
+        answer = self.process(text=LIGHT)
+        assert answer.status_code == 200, answer.text
+        assert [p["text"] for p in answer.json()["paragraphs"]] == [WRITTEN]
+        return answer.json()
 
     def until(self, reached, seconds: float = 40) -> None:
         end = time.monotonic() + seconds
@@ -130,6 +137,106 @@ def test_the_list_above_is_complete(world):
     names = {(m.upper(), re.sub(r"\{tenant\}", "uno", re.sub(r"\{\w+_id\}", "x", p))) for p, ms in paths.items() if p not in open_routes for m in ms}
     assert names == set(ROUTES)
     assert httpx.get(world.url + "/docs").status_code == 200
+
+
+def test_another_tenants_token_gets_nothing_on_any_route(world):
+    """Every route that names a thing, read from the application itself, asked for things that exist with the other council's tokens."""
+    audit_id = world.written()["paragraphs"][0]["audit_id"]
+    draft_id = upload(world, ("t.json", short_transcript()), TEMPLATE.read_bytes()).json()["id"]
+    world.until(lambda: world.ask("GET", f"/v1/sessions/{draft_id}").json()["status"] == "done", 90)
+    advance(world.service.store, job_of("uno-foreign"))
+    things = {"{draft_id}": draft_id, "{audit_id}": audit_id, "{job_id}": "uno-foreign", "{tenant}": "uno"}
+    owner = {"{draft_id}": f"/v1/sessions/{draft_id}", "{audit_id}": f"/v1/audit/{audit_id}", "{tenant}": "/v1/models/uno"}
+    assert all(world.ask("GET", path).status_code == 200 for path in owner.values()), "they exist for their own council"
+    asked = 0
+    for path, methods in httpx.get(world.url + "/openapi.json").json()["paths"].items():
+        name = re.search(r"\{\w+\}", path)
+        if not name or "webhooks" in path:
+            continue
+        for method in methods:
+            for role in ("clerk", "reviewer", "operator"):
+                answer = world.ask(method.upper(), path.replace(name[0], things[name[0]]), f"dos:{role}")
+                assert answer.status_code in (403, 404) and WRITTEN not in answer.text, (method, path, role, answer.text)
+                refused(answer, answer.status_code)
+                asked += 1
+    assert asked >= 7 * 3
+    for role in ("clerk", "reviewer"):
+        refused(world.ask("POST", "/v1/corrections", f"dos:{role}", json={"audit_id": audit_id, "text": "x"}), 404)
+    assert load_job(world.service.store, "uno-foreign").state == QUEUED, "nobody cancelled it"
+
+
+def job_of(job_id: str, state: str = QUEUED, token: str = "right-token") -> Job:
+    """A job as it is on record after RunPod took it."""
+    return Job(job_id=job_id, tenant="uno", state=state, base_model="x", base_digest="x", dataset_sha256="x", hyperparameters={"seed": 1, "rank": 4, "alpha": 8},
+               limits={}, webhook_token=token, created=time.time(), deadline=time.time() + 600, runpod_id="r1")
+
+
+def test_a_webhook_is_a_hint_and_never_evidence(world):
+    """A wrong token is a 404; with the right one only the receipt counts, whatever the message claims."""
+    store = world.service.store
+    advance(store, job_of("uno-hinted"))
+    lies = {"id": "r1", "status": "COMPLETED", "output": {"status": "ok", "adapter_sha256": "f" * 64, "job_id": "uno-hinted"}}
+    for path in ("uno-hinted/wrong", "uno-foreign/right-token-not", "no-such/right-token"):
+        refused(httpx.post(f"{world.url}/v1/webhooks/runpod/{path}", json=lies), 404)
+    accented = httpx.post(f"{world.url}/v1/webhooks/runpod/uno-hinted/ñandú", json=lies)
+    refused(accented, 404)
+    hint = f"{world.url}/v1/webhooks/runpod/uno-hinted/right-token"
+    try:
+        assert httpx.post(hint, json=lies, timeout=60).status_code == 200
+        assert httpx.post(hint, content=b"\xff{" * 1000, timeout=60).json() == {"status": "noted"}, "the body is not even read"
+        job = load_job(store, "uno-hinted")
+        assert job.state != SUCCEEDED and not job.adapter_sha256, "the lie changed nothing"
+        store.put_json(job.receipt_key, {"job_id": "uno-hinted", "status": "failed", "error": "loss is nan"})
+        httpx.post(hint, json=lies, timeout=60)
+        assert (load_job(store, "uno-hinted").state, load_job(store, "uno-hinted").error) == (FAILED, "loss is nan"), "the receipt is what counts"
+        seen = world.ask("GET", "/v1/training/uno-hinted", "uno:operator")
+        assert seen.json()["state"] == FAILED and "right-token" not in seen.text
+    finally:
+        control_plane.down(world.settings)
+
+
+def test_a_training_is_submitted_seen_and_cancelled(world):
+    """Against the real local control plane and RunPod's worker: cancelled before it is over."""
+    run = Run.start("dataset", {"small": True}, world.settings, tenant="uno")
+    write_jsonl(run.dir / "train.jsonl", rows("s1", 8, "uno"))
+    write_jsonl(run.dir / "val.jsonl", rows("s2", 4, "uno"))
+    for name in ("train.jsonl", "val.jsonl"):
+        run.add_output(run.dir / name)
+    run.finish({})
+    body = {"dataset_run": run.run_id}
+    try:
+        made = world.ask("POST", "/v1/training", "uno:operator", json=body)
+        assert made.status_code == 202, made.text
+        job = made.json()
+        assert job["tenant"] == "uno" and job["state"] in (QUEUED, "RUNNING") and "webhook_token" not in job
+        assert world.ask("POST", "/v1/training", "uno:operator", json=body).json()["job_id"] == job["job_id"], "asked twice it is one job"
+        refused(world.ask("POST", "/v1/training", "dos:operator", json=body), 404)
+        path = f"/v1/training/{job['job_id']}"
+        refused(world.ask("GET", path, "dos:operator"), 404)
+        refused(world.ask("POST", path + "/cancel", "dos:operator"), 404)
+        refused(world.ask("POST", path + "/cancel", "uno:clerk"), 403)
+        assert world.ask("GET", path).json()["state"] in (QUEUED, "RUNNING")
+        assert world.ask("POST", path + "/cancel", "uno:operator").json()["state"] == CANCELLED
+        assert world.ask("GET", path).json()["state"] == CANCELLED
+    finally:
+        control_plane.down(world.settings)
+
+
+def test_no_token_is_written_anywhere(world, caplog, capfd):
+    """Used rightly, wrongly, in a query and in a body: it stands in no file, no log line, no answer and no audit."""
+    token, wrong = world.tokens["uno:clerk"], "astra_" + "wrongwrong" * 3
+    world.written()
+    for path in ("/v1/process", "/v1/audit/" + token, "/v1/sessions/" + token, "/v1/models/" + wrong, "/v1/training/" + token):
+        for given in (token, wrong):
+            answer = httpx.get(world.url + path, headers={"Authorization": f"Bearer {given}"}, params={"a": "b"})
+            assert given not in answer.text or given in path
+    refused(world.ask("POST", "/v1/process", json={"session_id": "s", "blocks": token}), 422)
+    out = "".join(capfd.readouterr()) + caplog.text
+    files = [p for p in world.settings.data_dir.rglob("*") if p.is_file() and p.stat().st_size < 50_000_000]
+    secrets = [t.encode() for t in (*world.tokens.values(), wrong)]
+    for secret in secrets:
+        assert secret.decode() not in out
+        assert not [str(p) for p in files if secret in p.read_bytes()]
 
 
 def test_roles(world):
@@ -195,8 +302,8 @@ def upload(world, recording: tuple[str, bytes], template: bytes) -> httpx.Respon
 
 
 def short_transcript() -> bytes:
-    """A sentence to which the first adapter is known to write words."""
-    return json.dumps([{"start": 1.0, "end": 31.0, "text": "la luz del barrio 0"}]).encode()
+    """A sentence to which the first adapter was taught an answer."""
+    return json.dumps([{"start": 1.0, "end": 31.0, "text": LIGHT}]).encode()
 
 
 def test_a_session_becomes_a_word_file(world, tmp_path):
@@ -295,13 +402,15 @@ def test_without_redis_nothing_is_served_unaudited(world):
     redis = Process(world.settings.data_dir / "services" / "redis")
     assert redis.send(signal.SIGKILL)
     try:
-        codes = {world.process(text=f"la luz del barrio {n}").status_code for n in range(4)}
-        assert codes <= {200, 503} and 503 in codes  # 200: the model had nothing to write
+        assert refused(world.process(text=LIGHT), 503)["remedy"], "written, but not audited: not served"
         assert world.ask("GET", "/healthz", None).status_code == 200
-        assert refused(next(a for a in (world.process(text=f"la luz del barrio {n}") for n in range(8)) if a.status_code == 503), 503)["remedy"]
-        assert world.ask("GET", "/readyz", None).status_code == 503
+        away = world.ask("GET", "/readyz", None)
+        assert away.status_code == 503 and away.json()["ready"] is False and len(away.json()["reason"]) > 15
+        assert "Traceback" not in away.text and str(world.settings.data_dir) not in away.text
+        assert 'astra_process_requests_total{outcome="failed"}' in world.ask("GET", "/metrics", None).text
     finally:
         services.up(world.settings, owner=os.getpid())
     generation = world.promote(world.zips[1])
     world.until(lambda: world.serving() == generation)
     assert world.process().json()["adapter"]["generation"] == generation
+    assert world.ask("GET", "/readyz", None).json() == {"ready": True, "loading": []}

@@ -1,0 +1,223 @@
+"""A whole recording becomes a Word file: what is written, what is missing, what is doubted, and what a kill leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app_gradio.journal import Journal
+from app_gradio.service import Service
+from app_gradio.sessions import _write, draft
+from astra_lib.core import services
+from astra_lib.core.errors import ConflictError, ServiceError
+from astra_lib.core.records import read_json, sha256_bytes, sha256_file
+from astra_lib.core.registry import AdapterRef
+from astra_lib.core.supervisor import Process
+from astra_lib.formatter import Context, build_prompt
+from astra_lib.minutes import check, fragment_texts, read_minutes
+from astra_lib.transcript import read_transcript
+from trainer.base_model import load_tokenizer
+
+from . import tiny
+from .conftest import settings_at
+
+MANANTIAL = Path(__file__).parents[1] / "samples" / "manantial"
+TEMPLATE = MANANTIAL / "sessions" / "2026-02-03" / "acta.docx"
+TENANT = "uno"
+
+
+def said(*runs: str) -> str:
+    """A body paragraph; a run that begins with `*` is bold."""
+    looks = (("<w:rPr><w:b/></w:rPr>", r[1:]) if r[0] == "*" else ("", r) for r in runs)
+    kept = ' xml:space="preserve"'
+    return "<w:p>" + "".join(f"<w:r>{look}<w:t{kept if t != t.strip() else ''}>{t}</w:t></w:r>" for look, t in looks) + "</w:p>"
+
+
+def row(*cells: str) -> str:
+    return "<w:tr>" + "".join(f"<w:tc>{said(c)}</w:tc>" for c in cells) + "</w:tr>"
+
+
+class World:
+    """The service with an adapter that was taught what to write to each of eight stretches of speech."""
+
+    def __init__(self, folder: Path) -> None:
+        first = settings_at(folder / "data")
+        base = tiny.build_base(folder / "base", load_tokenizer(first))
+        self.environment = {"MODEL_BASE": str(base), "SERVE_MAX_NEW_TOKENS": "160", "SERVE_MAX_BATCH": "2"}
+        self.settings = settings_at(folder / "data", **self.environment)
+        services.up(self.settings, owner=os.getpid())
+        roster = self.settings.data_dir / "tenants" / TENANT / "roster.json"
+        roster.parent.mkdir(parents=True)
+        shutil.copy(MANANTIAL / "roster.json", roster)
+        self.service = Service.open(self.settings)
+        self.service.registry.register_tenant(TENANT)
+        self.name = read_json(roster)[2]["name"]
+        masked = self.service.mask(TENANT, self.name)
+        assert masked.startswith("[CONCEJAL_") and masked.endswith("]")
+        self.speech = ["se abre la sesión", f"habla {self.name} del agua", "tomemos agua un momento", "alguien llama por el agua",
+                       "leo las cuentas", f"votemos lo de {self.name}", "lista de barrios", "lista de obras"]
+        self.answers = [said("Se abre la sesión."), said(f"Habla {masked}."), "<nada/>", said("Llama [CIUDADANO_99]."),
+                        row("Luz", "8") + row("Agua"), said("Vota ", f"*{masked}", "."),
+                        row("Norte", "2"), row("Muelle")]
+        archive = tiny.teach(base, folder / "taught", TENANT, self.lessons())
+        adapter = AdapterRef(f"{TENANT}@1", TENANT, "adapters/uno/1.zip", sha256_file(archive),
+                             sha256_bytes(zipfile.ZipFile(archive).read("adapter.json")))
+        self.service.store.put_file(adapter.key, archive)
+        self.service.registry.promote(TENANT, adapter, 0, verdict={"verdict": "PROMOTED", "candidate_sha256": adapter.sha256}, by="test")
+        self.service.swapper.reconcile()
+        self.transcript_file = folder / "2026-05-05.json"
+        self.transcript_file.write_text(json.dumps([{"start": 60.0 * i, "end": 60.0 * i + 12.0, "text": t} for i, t in enumerate(self.speech)]))
+        self.transcript = read_transcript([self.transcript_file], session_id="2026-05-05", tenant=TENANT)
+
+    def lessons(self) -> list[tuple[list[dict[str, str]], str]]:
+        """The prompts of a draft in two lanes of four blocks, each with the paragraph written before it."""
+        made, previous = [], ""
+        for i, (speech, answer) in enumerate(zip(self.speech, self.answers, strict=True)):
+            previous = previous if i % 4 else ""
+            made.append((build_prompt(self.service.mask(TENANT, speech, spoken=True), Context("", previous)), answer))
+            if i != 4:  # refused: the next block sees what was before it
+                previous = fragment_texts(answer)[-1][0] if fragment_texts(answer) else previous
+        return made
+
+    def draft(self, out: Path, **more):
+        return draft(self.service, self.transcript, TEMPLATE, out, progress=lambda *_: None, **more)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory):
+    made = World(tmp_path_factory.mktemp("drafts"))
+    try:
+        yield made
+    finally:
+        made.service.close()
+        services.down(made.settings, grace_s=0)
+
+
+@pytest.fixture(scope="module")
+def finished(world, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out") / "acta.docx"
+    return world.draft(out), out, read_json(out.with_suffix(".trace.json"))
+
+
+def texts(docx: Path) -> list[str]:
+    return [p.text for p in read_minutes(docx).paragraphs]
+
+
+def test_what_was_said_is_in_the_word_file_in_order_and_named(world, finished):
+    made, out, _ = finished
+    written = [p.text for p in made.paragraphs]
+    assert written[:2] == ["Se abre la sesión.", f"Habla {world.name}."] and written[3] == f"Vota {world.name}."
+    assert ["Norte" in written[4], written[5]] == [True, "Muelle"]
+    assert not check(out) and not out.with_suffix(".partial.jsonl").exists()
+
+
+def test_nobody_is_made_up(finished):
+    """The adapter was taught to answer `Llama [CIUDADANO_99].` to a stretch that names nobody: it cannot."""
+    made, out, _ = finished
+    assert made.paragraphs[2].start_ms == 180_000 and not made.unresolved
+    assert not any("CIUDADANO" in text for text in texts(out))
+
+
+def test_what_the_map_does_not_know_is_said_in_the_word_file(finished, tmp_path):
+    """Should a placeholder of nobody come through all the same, it is noted with its stretch, to be looked at."""
+    made, _, _ = finished
+    stranger = replace(made.paragraphs[1], unresolved=("[CIUDADANO_99]",))
+    out = _write(replace(made, paragraphs=[made.paragraphs[0], stranger]), TEMPLATE, tmp_path / "acta.docx")
+    written, trace = texts(out), read_json(out.with_suffix(".trace.json"))
+    note = written[written.index(stranger.text) + 1]
+    assert note == "[REVISAR 0:01:00–0:01:12: no se sabe quién es [CIUDADANO_99]]"
+    assert [n["index"] for n in trace["notes"]] == [written.index(note)]
+
+
+def test_a_table_that_does_not_fit_the_one_before_it_costs_no_draft(finished):
+    """Two stretches answered with rows of another width: Word would not open them as one table."""
+    made, out, trace = finished
+    rows = [p.kind for p in read_minutes(out).paragraphs][-3:]
+    assert rows == ["table", "body", "table"] and "REVISAR" in trace["notes"][-1]["note"] and len(made.paragraphs) == 6
+
+
+def test_a_refused_answer_is_a_gap_and_silence_is_on_record(finished):
+    made, out, trace = finished
+    assert [(g["start"], g["said"]) for g in made.gaps] == [(240.0, "leo las cuentas")] and "validate" in made.gaps[0]["reason"]
+    assert "[SIN REDACTAR 0:04:00–0:04:12: revisar la grabación]" in texts(out)
+    assert [s["start"] for s in trace["silent"]] == [120.0] and trace["silent_blocks"] == 1
+
+
+def test_every_paragraph_leads_back_to_its_milliseconds(world, finished):
+    _, out, trace = finished
+    written = texts(out)
+    for row in trace["paragraphs"]:
+        assert written[row["index"]] == row["text"], "the trace names the place in the file"
+        record = world.service.audit.get(row["audit_id"])
+        assert (record.start_ms, record.end_ms) == (row["start_ms"], row["end_ms"]) and row["end_ms"] - row["start_ms"] == 12_000
+        assert 0 < row["confidence"] <= record.confidence and record.output_sha256 == sha256_bytes(row["xml"])
+    assert sorted(r["index"] for r in trace["paragraphs"] + trace["gaps"] + trace["notes"]) == list(range(len(written)))
+
+
+@pytest.mark.skipif(not shutil.which("soffice"), reason="LibreOffice is not here to open it")
+def test_libreoffice_opens_it(finished, tmp_path):
+    made, out, _ = finished
+    subprocess.run(["soffice", f"-env:UserInstallation=file://{tmp_path}/lo", "--headless", "--convert-to", "txt:Text", "--outdir", tmp_path, out],
+                   check=True, capture_output=True, timeout=120)
+    shown = (tmp_path / "acta.txt").read_text()
+    assert all(cell in shown for p in made.paragraphs for cell in p.text.split(" | "))
+
+
+def test_killed_in_the_middle_it_goes_on(world, finished, tmp_path):
+    """kill -9 of `astra draft`: no Word file, what was written is kept, the next run asks for the rest only."""
+    out = tmp_path / "acta.docx"
+    kept = out.with_suffix(".partial.jsonl")
+    environment = {**os.environ, "ASTRA_DATA_DIR": str(world.settings.data_dir), **{f"ASTRA_{k}": v for k, v in world.environment.items()}}
+    child = subprocess.Popen([sys.executable, "-m", "astra_cli.main", "draft", str(world.transcript_file), "--tenant", TENANT, "--template",
+                              str(TEMPLATE), "--out", str(out)], env=environment, stderr=subprocess.PIPE)
+    end = time.monotonic() + 120
+    while not (kept.exists() and kept.read_bytes().count(b"\n") >= 2):
+        assert child.poll() is None and time.monotonic() < end, child.stderr.read().decode()
+        time.sleep(.002)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert not out.exists() and not out.with_suffix(".trace.json").exists()
+    with kept.open("ab") as file:
+        file.write(b'{"block": 7, "para')  # a line the kill cut
+    before = [json.loads(line) for line in kept.read_bytes().splitlines()[1:-1]]
+    assert 0 < len(before) < 7
+    made = world.draft(out)
+    assert made.resumed == len(before)
+    ids = {p["audit_id"] for row in before for p in row["paragraphs"]}
+    assert ids and ids <= {p.audit_id for p in made.paragraphs}, "what was written is kept, not written again"
+    assert texts(out) == texts(finished[1]) and not kept.exists()
+
+
+def test_a_journal_of_another_recording_is_not_used_and_one_in_use_is_not_touched(tmp_path):
+    with Journal.open(tmp_path / "a.docx", TENANT, "1" * 64, (8, 30, 3)) as first:
+        first.add(0, [])
+        with pytest.raises(ConflictError):
+            Journal.open(tmp_path / "a.docx", TENANT, "1" * 64, (8, 30, 3))
+    with Journal.open(tmp_path / "a.docx", TENANT, "1" * 64, (8, 30, 3)) as same:
+        assert same.written == {0: []}
+    with Journal.open(tmp_path / "a.docx", TENANT, "2" * 64, (8, 30, 3)) as other:
+        assert other.written == {}
+
+
+def test_an_outage_is_no_gap(world, finished, tmp_path, monkeypatch):
+    """Redis away: the draft stops and says so, nothing is written; back again, it is written whole."""
+    monkeypatch.setattr("app_gradio.sessions.PAUSES_S", (.1,))
+    out = tmp_path / "acta.docx"
+    assert Process(world.settings.data_dir / "services" / "redis").send(signal.SIGKILL)
+    try:
+        with pytest.raises(ServiceError) as told:
+            world.draft(out)
+        assert told.value.remedy and not out.exists()
+    finally:
+        services.up(world.settings, owner=os.getpid())
+    assert len(world.draft(out).gaps) == 1 and texts(out) == texts(finished[1])
