@@ -124,6 +124,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'astra_lib.formatter.fit': ('formatter.html#fit', 'astra_lib/formatter.py'),
                                      'astra_lib.formatter.join_blocks': ('formatter.html#join_blocks', 'astra_lib/formatter.py'),
                                      'astra_lib.formatter.negative': ('formatter.html#negative', 'astra_lib/formatter.py'),
+                                     'astra_lib.formatter.nobodys': ('formatter.html#nobodys', 'astra_lib/formatter.py'),
                                      'astra_lib.formatter.presiding': ('formatter.html#presiding', 'astra_lib/formatter.py'),
                                      'astra_lib.formatter.recurring': ('formatter.html#recurring', 'astra_lib/formatter.py'),
                                      'astra_lib.formatter.rejection': ('formatter.html#rejection', 'astra_lib/formatter.py'),

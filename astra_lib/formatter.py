@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['INSTRUCTIONS', 'CONTEXT_WORDS', 'NOTHING', 'UNTAUGHT_KINDS', 'Context', 'build_prompt', 'Unit', 'join_blocks',
            'units', 'unsound', 'composed', 'rejection', 'completion_of', 'presiding', 'role_of', 'with_context',
-           'taught', 'example', 'Built', 'build_examples', 'negative', 'bills', 'split', 'unheard', 'answer_text',
-           'thin_boilerplate', 'speech_text', 'twins', 'recurring', 'token_count', 'fit', 'alpaca', 'sharegpt',
-           'validate_row', 'write_dataset']
+           'taught', 'example', 'Built', 'build_examples', 'nobodys', 'negative', 'bills', 'split', 'unheard',
+           'answer_text', 'thin_boilerplate', 'speech_text', 'twins', 'recurring', 'token_count', 'fit', 'alpaca',
+           'sharegpt', 'validate_row', 'write_dataset']
 
 # %% ../nbs/06_formatter.ipynb #8f50c28a
 import hashlib
@@ -236,7 +236,7 @@ def build_examples(pairs: Sequence[Pair], unwritten: dict[str, list[Block]] | No
                    negative_share: float = .06, **limits: Any) -> Built:
     """Rows of all sessions in `pairs`; `unwritten` maps session ids to speech without a paragraph; `limits` go to `rejection`.
 
-    Every paragraph is in a row or counted in `dropped`.
+    Of the unwritten speech only what is `nobodys` teaches to write nothing. Every paragraph is in a row or counted in `dropped`.
     """
     built = Built(paragraphs=len(pairs))
     sessions: dict[str, list[Pair]] = defaultdict(list)
@@ -254,13 +254,27 @@ def build_examples(pairs: Sequence[Pair], unwritten: dict[str, list[Block]] | No
         built.kinds.update({row.id: [p.kind for p in u.pairs] for row, u in zip(rows, made)})
         chair = presiding([*(b for p in session for b in p.blocks), *silent])
         quiet = sorted(silent, key=lambda b: sha256_bytes(f"{session_id}:{b.start}"))
-        quiet = [b for b in quiet if len(b.text.split()) >= 8 and b.end - b.start <= 60 and not unsound(b.text)]
+        quiet = [b for b in quiet if len(b.text.split()) >= 8 and b.end - b.start <= 60 and not unsound(b.text) and nobodys(b, session, min_confidence)]
         for block in sorted(quiet[: round(len(rows) * negative_share)], key=lambda b: b.start):
             before = [u for u in made if u.start <= block.start][-1:]
             seen = Context(before[0].context.agenda, before[0].pairs[-1].text) if before else Context()
             rows.append(negative(session_id, session[0].tenant, block, replace(seen, role=role_of([block], chair))))
         built.examples += rows
     return built
+
+
+def nobodys(block: Block, session: Sequence[Pair], min_confidence: float) -> bool:
+    """Whether speech without a paragraph was left out by the clerk, and not by us.
+
+    Minutes follow the recording: a paragraph that was not found, between the two that were found around `block`, may be its.
+    And who goes on speaking within 15 s of a written stretch is still at what was written there."""
+    sure = [p.start is not None and p.confidence >= min_confidence for p in session]
+    before = max((i for i, p in enumerate(session) if sure[i] and p.start < block.start), default=None)
+    after = min((i for i, p in enumerate(session) if sure[i] and p.start >= block.start), default=None)
+    if before is None or after is None or not all(sure[i] or session[i].kind in UNTAUGHT_KINDS for i in range(before + 1, after)):
+        return False
+    near = [b for p in session if p.start is not None for b in p.blocks if b.start < block.end + 15 and b.end > block.start - 15]
+    return block.speaker is None or all(b.speaker != block.speaker for b in near)
 
 
 def negative(session_id: str, tenant: str, block: Block, context: Context = Context()) -> Example:

@@ -277,8 +277,10 @@ def json_safe(comparison: dict[str, dict[str, float]]) -> dict[str, dict[str, fl
 
 
 def examples(rows: Sequence[Example], scored: dict[str, list], given: dict[str, Any], most: int = 6) -> list[dict[str, Any]]:
-    """The best and the worst items by the candidate's errors, with every model's text."""
-    order = sorted(range(len(rows)), key=lambda i: scored["candidate"][i]["edits"] / max(1, scored["candidate"][i]["words"]))
+    """The items where the candidate saves and where it adds most word errors, best first, with every model's text."""
+    theirs = scored.get("incumbent") or scored.get("base") or [{"edits": 0}] * len(rows)
+    mine = scored["candidate"]
+    order = sorted(range(len(rows)), key=lambda i: (mine[i]["edits"] - theirs[i]["edits"], mine[i]["edits"]))
     chosen = order if len(order) <= most else order[: most // 2] + order[-(most // 2):]
     return [{"id": rows[i].id, "said": rows[i].prompt[-1]["content"], "gold": plain(rows[i].completion[0]["content"]),
              **{n: plain(given[n][rows[i].id]) for n in scored}} for i in chosen]

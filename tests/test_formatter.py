@@ -94,6 +94,24 @@ def test_unwritten_speech_teaches_silence_in_a_bounded_share():
     assert 1 <= len(silent) <= .06 * 50 + 1 and all(validate_row(r) is None for r in rows)
 
 
+def test_speech_beside_a_paragraph_that_was_not_found_teaches_no_silence():
+    """It may be that paragraph's own speech: only what lies between two that were found, with none lost between, is nobody's."""
+    def session(lost):
+        return [pair(i, f"Expuso el asunto número {i} con detalle.", *((None, None) if i in lost else (i * 70, i * 70 + 40))) for i in range(50)]
+
+    quiet = {"2026-01-01": [Block(i * 70 + 45, i * 70 + 60, None, "un momentico que se está oyendo un pito en el micrófono sigamos") for i in range(49)]}
+    def taught(pairs):
+        return {r.start_ms // 70_000 for r in build_examples(pairs, quiet, negative_share=1).examples if r.completion[0]["content"] == NOTHING}
+
+    assert taught(session(set())) == set(range(49))
+    assert taught(session({7, 20})) == set(range(49)) - {6, 7, 19, 20}
+    own = [replace(p, blocks=[replace(b, speaker="spk_1") for b in p.blocks]) for p in session(set())]
+    assert taught(own) == set(range(49)), "nobody knows who says the unwritten part"
+    quiet["2026-01-01"] = [replace(b, speaker=f"spk_{i % 2}") for i, b in enumerate(quiet["2026-01-01"])]
+    assert taught(own) == set(range(0, 49, 2)), "who goes on speaking is still at what was written"
+    assert not taught([replace(p, confidence=.3) for p in session(set())]), "what was hardly found was not found"
+
+
 names = st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=8)
 
 
