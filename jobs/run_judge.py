@@ -41,7 +41,9 @@ def declare(parameters: dict[str, Any], settings: Settings) -> tuple[dict[str, A
     candidate = manifest["metrics"]["adapter"]["sha256"]
     # the candidate itself in service: this run was judged and promoted before; the opponent is the one before it
     older = [p for p in registry.history(parameters["tenant"]) if p.adapter.sha256 != candidate]
-    opponent = current.adapter if current and current.adapter.sha256 != candidate else (older[-1].adapter if older else None)
+    found = current if current and current.adapter.sha256 != candidate else (older[-1] if older else None)
+    # the identity is the base, which is heard anyway
+    opponent = found.adapter if found and found.by != "bootstrap" else None
     val = settings.data_dir / "runs" / "dataset" / manifest["parameters"]["dataset_run"] / "val.jsonl"
     return ({**parameters, "train_run": train_run, "judge": asdict(settings.judge), "code": runner.code_digest(*CODE),
              "incumbent": asdict(opponent) if opponent else None}, {"adapter.zip": folder / "adapter.zip", "val.jsonl": val})

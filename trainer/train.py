@@ -21,7 +21,6 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -259,8 +258,6 @@ def cpu_trainer() -> type:
     """SFTTrainer for a CPU: trl 1.15 computes its loss in Triton kernels, which exist for GPUs only.
 
     Only answer tokens are projected onto the vocabulary: a quarter of the tokens, half of a small model's work.
-    Every answer token of the run weighs the same. The mean over a batch, which is usual, lets a batch of two short
-    answers move the model as far as one of two long ones: of a batch of silence it learned to be silent.
     """
     import torch
     from trl import SFTTrainer
@@ -269,12 +266,6 @@ def cpu_trainer() -> type:
     fast = os.environ.get("ASTRA_JOB_CPU_BF16", "1") != "0" and native_bfloat16()
 
     class CpuSFTTrainer(SFTTrainer):
-        @cached_property
-        def answer_tokens(self) -> float:
-            """How many tokens the answer of a row holds on average."""
-            answers = [sum(label != -100 for label in labels) for labels in self.train_dataset["labels"]]
-            return max(1.0, sum(answers) / len(answers))
-
         def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
             causal = self.accelerator.unwrap_model(model).get_base_model()
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast):
@@ -285,12 +276,7 @@ def cpu_trainer() -> type:
                 answer = labels != -100
                 logits = causal.lm_head(hidden[answer])
             total = torch.nn.functional.cross_entropy(logits.float(), labels[answer], reduction="sum")
-            if model.training:
-                # where the trainer counts the step's tokens itself it does not divide by the accumulated batches
-                batches = 1 if num_items_in_batch is None else self.args.gradient_accumulation_steps
-                loss = total / (self.answer_tokens * self.args.train_batch_size * batches)
-            else:
-                loss = total / answer.sum().clamp(min=1)
+            loss = total / (num_items_in_batch if num_items_in_batch is not None else answer.sum().clamp(min=1))
             if model.training:
                 self._total_train_tokens += int(inputs["attention_mask"].sum())
             self._metrics["train" if model.training else "eval"]["num_tokens"] = [self._total_train_tokens]
