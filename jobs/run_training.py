@@ -11,6 +11,7 @@ from astra_lib.core.settings import Settings
 
 from . import runner
 
+SMOOTH = 25  # steps
 CODE = ("trainer/train.py", "trainer/runpod_training_handler.py")
 
 
@@ -50,8 +51,11 @@ def describe(job: Any, receipt: dict[str, Any]) -> Trained:
     """The receipt as cards, curves and metrics."""
     steps = receipt["loss"]
     losses = [row["loss"] for row in steps]
-    tail = losses[-5:]
-    curves = {"training": ([float(row["step"]) for row in steps], losses)}
+    tail = losses[-SMOOTH:]
+    curves = {"a step": ([float(row["step"]) for row in steps], losses)}
+    if len(losses) > 2 * SMOOTH:  # steps of few rows jump about; their mean shows where it goes
+        means = [sum(losses[i - SMOOTH:i]) / SMOOTH for i in range(SMOOTH, len(losses) + 1)]
+        curves[f"mean of {SMOOTH} steps"] = (curves["a step"][0][SMOOTH - 1:], means)
     metrics = {
         "first_loss": losses[0] if losses else None, "last_loss": sum(tail) / len(tail) if tail else None, "eval_loss": receipt["eval_loss"],
         "steps": len(steps), "wall_s": receipt["wall_s"], "cost_usd": receipt["cost_usd"], "backend": receipt["backend"],
