@@ -41,11 +41,13 @@ def rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def example(facts: dict[str, Any]) -> dict[str, str] | None:
-    """The paragraph where the candidate did best: speech, clerk, base, candidate."""
+    """The most exact of the paragraphs where the candidate saves most: speech, clerk, base, candidate."""
+    from astra_lib.judge import word_errors
+
     if "judge" not in facts:
         return None
-    verdict = read_json(Path(facts["judge"]["report"]).parent / "verdict.json")
-    return verdict["examples"][0] if verdict["examples"] else None
+    saved = read_json(Path(facts["judge"]["report"]).parent / "verdict.json")["examples"][:3]
+    return min(saved, key=lambda e: word_errors(e["gold"], e["candidate"])[0], default=None)
 
 
 def text(facts: dict[str, Any]) -> str:
