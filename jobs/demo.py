@@ -39,6 +39,7 @@ class Demo:
     facts: dict[str, Any] = field(default_factory=dict)
     began: float = field(default_factory=time.perf_counter)
     took: dict[str, float] = field(default_factory=dict)
+    steps: int = 0
 
     @property
     def folder(self) -> Path:
@@ -54,7 +55,8 @@ class _Step:
 
     def __enter__(self) -> None:
         self.began = time.perf_counter()
-        self.demo.say(f"\n[{len(self.demo.took) + 1}] {self.text}")
+        self.demo.steps += 1
+        self.demo.say(f"\n[{self.demo.steps}] {self.text}")
 
     def __exit__(self, kind: Any, *_: Any) -> None:
         self.demo.took[self.name] = round(time.perf_counter() - self.began, 1)
