@@ -287,7 +287,7 @@ def examples(rows: Sequence[Example], scored: dict[str, list], given: dict[str, 
 
 # %% ../nbs/07_judge.ipynb #b06ea8c6
 def verdict_report(verdict: Verdict, title: str = "The Judge's verdict") -> Page:
-    """Verdict, reasons, table of all models, intervals, and the best and worst texts side by side."""
+    """Verdict, reasons, table of all models, intervals, and side by side the texts where most is saved and most is lost."""
     good = verdict.verdict == "PROMOTED"
     page = Page(title, "WER and intervals over whole sessions; similarity beside the floor of unrelated paragraphs")
     page.html(f"<p class={'good' if good else 'bad'}><b>{verdict.verdict}</b></p>")
