@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import math
 import resource
 import shutil
 import threading
@@ -209,11 +210,12 @@ def say_swap(demo: Demo) -> None:
 
 def sample_blocks(demo: Demo) -> list[dict[str, Any]]:
     """Speech of a validation session, as a client would send it."""
+    from app_gradio.sessions import UNIT_S
     from astra_lib.transcript import read_transcript, speech_blocks
 
     session = held_out(demo)
     transcript = read_transcript([demo.folder / "sessions" / session / "transcript.json"], session_id=session, tenant=TENANT)
-    made = [b for b in speech_blocks(transcript, min_s=8, max_s=30) if len(b.text.split()) > 20][:12]
+    made = [b for b in speech_blocks(transcript, 0.0, math.inf, *UNIT_S) if len(b.text.split()) > 20][:12]
     return [{"start_ms": round(b.start * 1000), "end_ms": round(b.end * 1000), "speaker": b.speaker, "text": b.text} for b in made]
 
 
