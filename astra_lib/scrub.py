@@ -23,7 +23,7 @@ from .core.pii_crf import NameModel
 from .core.pii_heard import NOISY, Ear, Vocabulary, believable, noise, trimmed, written_names
 from .core.pii_leak import Leak, leak_gate, leak_scan
 from .core.pii_map import LOOKALIKE, PERSON_TYPES, PLACEHOLDER, WHOLE, PlaceholderMap
-from .core.pii_names import PARTICLES, fold, phonetic
+from .core.pii_names import GIVEN, PARTICLES, PLACES, SURNAMES, fold, phonetic
 from .core.pii_patterns import find_structured
 from .core.pii_people import (
     Mention, Roster, Token, extended, find_again, find_listed, find_roster, find_triggered, is_place, known_names, letter_case, looks_like_name, name_words, nearly_same_name, places_named, same_name, tokenize)
@@ -151,7 +151,7 @@ class PeopleDetector(scrubadub.detectors.Detector):
                 if len(words) > 1 and mention.score >= 0.5:
                     names.add(" ".join(words))
                 if mention.layer != "crf" or mention.score >= 0.8:
-                    single |= {fold(w) for w in words if fold(w) not in PARTICLES}
+                    single |= {k for k in map(fold, words) if k not in PARTICLES and (k not in PLACES or k in GIVEN or k in SURNAMES)}
         whole, sounds = name_words(names), {phonetic(w) for w in single if len(w) >= 5}
         return [[*known_names(k, whole), *find_again(t, single, sounds, k)] for t, k in zip(texts, tokens)]
 

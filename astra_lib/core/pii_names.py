@@ -11,121 +11,171 @@ import unicodedata
 from functools import lru_cache
 
 GIVEN = frozenset("""
-aaron abel abelardo abigail abraham absalon ada adalberto adan adela adelaida adolfo adrian adriana agapito agata agueda
-agustin agustina aida aidee ailin alain alan alba alberto albeiro alcides alcira aldemar alejandra alejandrina alejandro
-alejo alex alexa alexander alexandra alexis alfonsina alfonso alfredo alicia aliria alirio alma alonso alonzo alvaro
-amadeo amalia amanda amaranta amelia amparo ana anabel anais anastasia andrea andres angel angela angelica angelina
-angie anibal anita antonia antonio anyela apolinar araceli arcadio arcesio argemiro ariadna ariel aristides aristobulo
-armando arnoldo arnulfo arturo astrid augusto aura aurelia aurelio aureliano aurora azucena baldomero baltasar barbara
-bartolome basilio beatriz belarmino belen belisario belkis benedicto benigno benito benjamin berenice bernabe bernarda
-bernardo berta bertha betsabe betty blanca bladimir boris braulio brayan brenda brigida bruno byron camila camilo
-candelaria candida carina carla carlos carlota carmela carmelo carmen carmenza carola carolina casimiro catalina
-catherine cayetano cecilia celeste celestino celia celina celmira cenaida cesar cesareo chiara cipriano ciro clara
-clarisa claudia claudio clemencia clemente clementina cleotilde clotilde concepcion constantino constanza consuelo
-cornelio cristian cristiano cristina cristobal cruzana custodio dagoberto daisy dalia damaris damian daniel daniela
-danilo dario david dayana debora deisy delfina delfin delia demetrio denis desiderio diana diego dilia dionisio dolly
-dolores domingo domitila donaldo dora doralba doris duban duvan edelmira edgar edgardo edilberto edilma edilson edinson
-edison edith edna eduardo eduvigis edwin efrain efren egidio eider elcy eleazar elena eleonora elias elisa elisabeth
-elisenda eliseo eliecer elizabeth elkin elmer eloisa eloy elsa elvia elvira elvis emerson emigdio emilce emilia
-emiliano emilio emma emmanuel enrique erasmo eric erica erick erika erminia ernestina ernesto esmeralda esneda
-esperanza esteban estefania estela ester esther estrella etelvina eucaris eudoro eugenia eugenio eulalia eulogio
-eunice eusebio eutimio eva evangelina evaristo evelio evelyn ezequiel fabian fabio fabiola fabricio fanny fatima faustino
-fausto federico felicia feliciano felicitas felipe felisa felix fermin fernanda fernando fidel fidelina filomena flavia
-flavio florencia florentino floresmiro florinda fortunato francia francisca francisco francy franklin freddy frederick
-fredy froilan gabriel gabriela gaspar genaro genoveva gerardo german geraldine gertrudis gilberto gilma gildardo gimena
-gina ginna giovanni giovanny gisela gladis gladys glenda gloria gonzalo graciela gregorio greta griselda guadalupe
-guillermina guillermo gustavo haidee hamilton harold harvey haydee hector helena heladio heliodoro henry herberto
-heriberto hermelinda hermes herminia herminio hernan hernando hilario hilda hildebrando hipolito horacio hortensia hugo
-humberto ignacia ignacio ildefonso iliana imelda ines ingrid inocencia irene irina iris irma isaac isabel isabela isabella
-isaias isidora isidro isis ismael israel isaura ivan ivonne iveth jacinta jacinto jacobo jacqueline jaider jaime jair
-jairo janeth javier jazmin jeferson jefferson jeison jenifer jennifer jenny jeremias jeronimo jesica jessica jesus jhoan
-jhon jhonatan jhonny jimena jimmy joan joana joaquin joaquina joel johan johana johanna john johnny jonas jonathan jordan
-jorge jose josefa josefina joselin joselito josue juan juana judith julia julian juliana julieta julio junior justiniano
-justino justo juvenal karen karina karla karol katerine katherine kathya kelly kevin laila lady laura lauro lazaro leandra
-leandro leidy leila leocadia leon leonardo leoncio leonel leonidas leonilde leonor leopoldo lesly leticia libardo libia
-licinio lida lidia ligia lila lili lilia liliana lina linda lisandro lizeth lola lorena lorenza lorenzo lourdes lucas
-lucelly lucero lucia luciana luciano lucila lucrecia ludivia luis luisa luisana lukas luz lyda mabel macarena magali
-magda magdalena magnolia maicol maira malena manuel manuela mara marcela marceliano marcelina marcelino marcelo marco
-marcos margarita margot maria mariana marianela mariano maribel maricela maricruz mariela marilu marilyn marina mario
-marisol maritza marleny marlen marlene marlon marta martha martin martina mary maryluz mateo matias matilde mauricio
-maximiliano maximino maximo mayerly mayra melba melchor melania melisa melissa melquisedec mercedes michael miguel
-miguelina milady milagros milena milton mireya mirian miriam misael moises monica montserrat myriam nabor nancy narcisa
-narciso natalia nathalia nayibe nelida nelly nelson nemesio nepomuceno nestor nicanor nicolas nicole nidia nieves nilson
-noelia noe noemi nohelia nohemi nohora nora norberto norbey norma nubia nuria nury obdulia obdulio octavio odilia ofelia
-olga oliva olivia oliverio omaira omar ondina orfa oriana orlando ormando orosman oscar oswaldo otilia otoniel ovidio
-pablo paloma pamela paola pascual pastora patricia patricio paula paulina paulino pedro pelagia perla petra petrona
-piedad pilar pio placido policarpo polonia porfirio primitivo prudencia quintin rafael rafaela raimundo ramiro ramon
-ramona raquel raul rebeca regina reinaldo reina rene reynaldo ricardo rigoberto rita roberta roberto robinson rocio
-rodolfo rodrigo rogelio roger rogerio rolando roman romelia romina romulo ronald roque rosa rosalba rosalia rosalina
-rosana rosario rosaura rosemary rosenda rosendo roxana ruben rubiela rubi rudy rufina rufino ruperto ruth sabina sabrina
-salome salomon salvador samanta samir samuel sandra santiago santos sara saray saturnino saul sebastian segundo selene
-serafin serafina sergio severino severo shirley sigifredo silvana silverio silvia silvio simon simona sixto socorro
-sofia sol soledad sonia soraya stefany stella susana tamara tania tarcisio tatiana telesforo teodolinda teodora teodoro
-teofilo teresa teresita tiberio timoteo tito tobias tomas tomasa toribio trinidad tulia tulio ubaldo ulises uriel urbano
-ursula valentin valentina valeria valerio vanesa vanessa vicenta vicente victor victoria victoriano vilma viola violeta
-virgelina virgilio virginia viviana vladimir walter wendy wilfredo wilfrido william willian wilmar wilmer wilson
-wilton ximena yadira yaneth yamid yamile yamileth yazmin yeison yenny yesenia yesica yesid yohana yolanda yuliana yulieth
-yuly yurany zacarias zaida zenaida zenon zoila zoraida zulma
+aaron abdon abdul abel abelardo abelino abigail abraham absalon achilles ada adalberto adalgisa adan adela adelaida adelina
+adilson adolfo adonai adrian adriana agapito agata agnes agueda agustin agustina aida aide aidee ailin airton alain alan alba
+albeiro albenis albenys alberto alcides alcira aldair aldemar aleida alejandra alejandrina alejandro alejo alex alexa
+alexander alexandra alexis aleyda alfonsa alfonsina alfonso alfredo alicia alina aliria alirio alix alma alonso alonzo
+altagracia alvaro amadeo amalia amanda amaranta amelia amilcar amira amparo ana anabel anabela anais ananias anastasia
+anderson andrea andreina andres andrey angel angela angelica angelina angelly angelo anghelo angie anibal anita ansel anselmo
+antonella antonia antonio anyela apolinar aquileo aquilino araceli arcadio arcesio argemiro ariadna ariadne ariel aristarco
+aristides aristobulo arlen arlex arley armando armida arnaldo arnold arnoldo arnulfo arsenio artemio arturo asael asdrubal
+astrid atanasio audon augusto aura aurelia aureliano aurelina aurelio aurora avelino ayda aydee azael azucena baldomero
+baltasar barbara bartolome basilio baudilio bayron beatriz belarmino belen belisario belkis benedicta benedicto benigno
+benilda benito benjamin berenice bernabe bernarda bernardo berta bertha bertilda betsabe betty bibiana bladimir blanca blas
+bleidy bonifacio boris brandon braulio brayan brenda brian brigida bruno bryan byron calixto camila camilo candelaria candida
+candido caridad carina carla carlos carlota carmela carmelina carmelo carmen carmenza carola carolina casiano casilda casimiro
+catalina caterine catherin catherine cayetana cayetano cecilia ceferino celeste celestina celestino celia celina celmira
+celmo cenaida cenon cesar cesareo cesario chantal chiara christian cindy cipriano cirila cirilo ciro clara claret claribel
+clarisa claudia claudio cleber clemencia clemente clementina cleofe cleofelina cleotilde clotilde concepcion conrado
+constantino constanza consuelo corina cornelia cornelio crisanta crisanto cristian cristiano cristina cristobal cruzana
+custodio dabeiba dagoberto dahiana daira daissy daisy dalia dalila dalmiro damaris damaso damian danelly daniel daniela
+danilo danna dany darcy dario darling darly david dayan dayana dayanna dayra debora deiby deicy deison deisy delcy delfin
+delfina delia delio delsi demetrio denis deny derly desiderio deyanira deybi diafanor diana didier diego dilan dilia dilma
+dionisia dionisio diosdado dioselina dolly dolores domingo domitila donaldo dora doralba doralice doriela doris duban dubier
+dumar dunia duvan duvier dylan eber ebert eblin edelberto edelmira eder edgar edgardo edid edier edilberto edilia edilma
+edilson edinson edison edith edixon edna eduardo eduin eduvigis edwar edward edwin edy efigenia efrain efren egidia egidio
+eider einer eladia eladio elba elcida elcy eleana eleazar elena eleonora eleuterio elia eliana elias eliberto elicenia elida
+eliecer eligio elina eliodoro elisa elisabet elisabeth elisaura elisenda eliseo elizabet elizabeth elkin ellen elmer elodia
+eloina eloisa eloy elsa elsy elva elver elvia elvira elvis emanuel emerita emerson emeterio emigdio emilce emilia emiliano
+emilio emma emmanuel enid eniht enoc enrique epifanio erasmo eriberto eric erica erick erika erley erlinda erminia ernestina
+ernestino ernesto esau esmeralda esneda esneider esneyder esperanza esteban estefania estela ester esther estiven estrella
+etelvina eucaris euclides eudoro eudosia eufemia eugenia eugenio eulalia eulalio eulices eulogia eulogio eumelia eunice
+euridice eusebio eustaquio eutimio eva evangelina evaristo evelio evelyn everardo evert ezequiel ezequiela fabian fabio
+fabiola fabricio faider fanny fanor farid faride fatima faustino fausto federico felicia feliciano felicitas felipe felisa
+felix feliza ferley fermin fermina fernanda fernando ferney fidel fidelina fidelino filemon filiberto filomena flaminio
+flavia flavio floralba florencia florentino floresmila floresmiro florinda fortunato francelina francia francisca francisco
+francy franklin franky franz freddy frederick fredis fredy froilan froilana fulgencio gabriel gabriela gaspar geiner gelasio
+genaro genny genoveva georgina geraldin geraldine gerardina gerardo german gerson gertrudis getulio gilbert gilberto gildardo
+gilma gimena gina ginna giovanna giovanni giovanny gisela gladis gladys glenda glenis gloria gonzalina gonzalo graciela
+gregorio greis greisy greta gricelda griselda guadalupe guido guillermina guillermo guiomar gumercindo gustavo haidee haiver
+hamilton haminton hanna harby harol harold harrison harvey hasbleidy haydee heber hebert hector heidy heiner heladia heladio
+helena heliberto heliodoro hellen helmer hely henrry henry heraclio herberto heriberto herlinda herman hermann hermelinda
+hermes herminia herminio hermogenes hernan hernando hersilia higinio hilario hilarion hilary hilda hildebrando hipolito
+holman honorio hoover horacio hortensia huber hubert hugo humberta humberto ibeth idalia idaly idelfonso ifigenia ignacia
+ignacio ildebrando ildefonso iliana imelda indalecio indira ines ingrid inocencia inocencio irene irina iris irma isaac
+isabel isabela isabella isaias isaura isidora isidoro isidro isis isleny ismael israel ivan ivanna iveth ivo ivonne jacinta
+jacinto jackson jacob jacobo jacqueline jader jaider jaime jair jairo jaison jakeline jamer james jamilton janet janeth jani
+jarol jason javier javiera jaxon jazmin jazmine jean jeannette jeferson jefferson jefry jeidy jeison jenifer jennifer jenny
+jeny jeremias jeronima jeronimo jerson jersson jesica jessica jesus jeyson jhair jhoan jhoana jhojan jhon jhonatan jhonny
+jhony jimena jimmi jimmy jineth joan joana joanna joaquin joaquina joel joelis johan johana johanna john johnatan johnny
+johny jonas jonathan jordan jorge jorgina jose josefa josefina joselin joselito josias josselyn josue jovany jovita joyce
+juan juana juanita judith judy julia julian juliana julie julieta juliette julio julissa junior justina justiniana justiniano
+justino justo juvenal juvencio karen karime karina karla karol karoll katerine katherine kathya katia katiuska katty kelly
+kenneth kenny kerly kevin keyla kimberly kleber krystian lady laila laudelino laura laurentino lauriano lauro lazaro leandra
+leandro leidi leidy leila lelia lenin lenis leny leocadia leocadio leon leonardo leoncia leoncio leonel leonidas leonilde
+leonor leopoldina leopoldo leovigildo leslie lesly lesvia leticia levis leyder leydi leyla liam libardo libia licinio lida
+lidia ligia lila lili lilia lilian liliana lilly lina linda linney lisandro lisbeth liseth lisette livia lizeth loida lola
+loren lorena lorenza lorenzo lourdes lucas lucelly lucero lucia luciana luciano lucila lucio lucrecia lucrecio lucy ludivia
+ludwig ludy luigi luis luisa luisana lukas luz luzdary luzmila lyda mabel macarena macedonio magali magaly magda magdalena
+magnolia maicol maida maikol maira malcolm malena manuel manuela mara marbel marbelly marcela marceliano marcelina marcelino
+marcelo marco marcos margaret margarita margot margoth maria marialejandra mariana marianela mariangel mariano maribel
+maribeth maricel maricela maricruz mariela marilu mariluz marilyn marina marinela mario marisela marisol maritza marleidy
+marlen marlene marleni marlenny marleny marley marlin marlio marlon marly marta martha martin martina martiniano marvin mary
+maryluz maryori maryury mateo mathias matias matilda matilde mauricio mauro maxi maximiliano maximino maximo maycol mayerlin
+mayerly mayra medardo melania melba melchor melisa melissa melquisedec melva mercedes merceditas mercy merly meyer micaela
+michael michell miguel miguelina miladis milady milagros milciades milena miler miller milton mirella mireya miriam mirian
+mirley mirna misael moises monica montserrat myriam nabor nadia naida nallely nancy napoleon narcisa narciso narda nasly
+natali natalia nathalia nathaly nayibe neftali neider neila neiva nela nelcy nelida nelly nelson nelsy nemesio nepomuceno
+nery nestor neyla nicanor nicasio nicolas nicolasa nicole nidia nidya nieves nila nils nilsa nilson nilton noe noelia noemi
+nohelia nohemi nohemy nohora nora norberta norberto norbey norela norma norvey nubia nubiola nuria nuris nury obdulia obdulio
+obed octaviano octavio odilia odilio ofelia olegario olga olinda oliva oliverio olivia omaira omar ondina onofre oralia orfa
+orfilia oriana orlanda orlando orley ormando orosman oscar osiris osman osvaldo oswaldo otilia otilio otoniel otto otton
+oveida ovidio pablo paloma pamela paola pascual pastora patricia patricio paula paulina paulino paulo pedro pelagia perla
+petra petrona piedad pilar pio placido policarpo polonia pompilio ponciano porfidio porfirio praxedes primitivo prudencia
+quintiliano quintin rafael rafaela raimundo rainiero ramiro ramon ramona raquel raquelina raul raymundo rebeca regina reina
+reinaldo remigio rene resfa reynaldo ricardo richard rigo rigoberto rita roberta robertina roberto robin robinson rocio
+rodman rodolfo rodrigo rogelio roger rogerio roland rolando roman romelia romina romulo ronal ronald ronny roosevelt roque
+rosa rosalba rosalbina rosalia rosalina rosalino rosana rosario rosaura roselia rosemary rosemberg rosenda rosendo rosina
+rosmery rosmira rover roxana rubby rubelia rubelio ruben rubi rubiel rubiela rudy rufina rufino rufo ruperta ruperto rut ruth
+ryan sabas sabina sabrina sady salome salomon salvador samanta samir samira sammy samuel sandra sandro santiago santos sara
+saray saturia saturnino saul saulo sebastian segismundo segundo selene seneida serafin serafina sergio servando severino
+severo shaira shakira sharon sheila shirley sigifredo silfredo silvana silverio silvia silvio simeon simon simona sindy
+sirley sixto socorro sofia sol solanda solangel soledad soley solfina sonia soraya stefania stefany stella stephanie steven
+stiven sulay sulma suly susan susana tadeo tamara tania tarcisio tatiana telesforo teodolinda teodomiro teodora teodoro
+teodosio teofila teofilo teresa teresita tiana tiberio timoteo tito tobias tomas tomasa toribio tranquilino trinidad tulia
+tulio ubaldo ubeimar uberney uldarico ulises umberto urbano uriel ursula ursulina valdemar valentin valentina valeria valerie
+valerio vanesa vanessa vanina venancio vianney vicenta vicente victor victoria victoriano viky vilma vinicio viola violeta
+virgelina virgilio virginia virginio vitelio viterbo viviana vladimir vladimiro walberto waldina waldir walter walther wanda
+weimar wenceslao wendi wendy wilber wilberto wildeman wilfran wilfredo wilfrido wilinton william willian willington wilman
+wilmar wilmer wilson wilton winston wolfgang ximena xiomara yadira yaira yaled yamid yamile yamilet yamileth yamir yaneth
+yanira yaqueline yazmin yeferson yefry yeimi yeimy yein yeison yenny yeny yerson yesenia yesica yesid yesika yiceth yina
+yineth yohan yohana yohanna yolanda yoli yolima yonatan yonny yorladis yorman yovanny yudy yuleidy yuli yulian yuliana
+yulieth yuly yurani yurany yuri yury yusti zacarias zaida zaira zareth zenaida zeneida zenon zoe zoila zolanda zoraida zully
+zulma zunilda
 """.split())
 
 SURNAMES = frozenset("""
-abadia abella abello abreu acero acevedo acosta acuna adames agamez agredo aguado agudelo aguiar aguilar aguilera aguirre
-ahumada alarcon alava alban albarracin albornoz alcala alcantara alcaraz aldana alegria aleman alfaro alfonso aljure almanza
-almeida almonacid alonso altamirano alvarado alvarez alvear alzate amado amador amaya amezquita anaya andrade angarita
-angulo ante antolinez antury aparicio apraez aragon arana aranda arango araque araujo arbelaez arboleda arce arciniegas
-arcos ardila arenas arevalo argote argoti arguello arias aristizabal ariza armenta arrieta arredondo arroyave arroyo
-arteaga artunduaga atehortua avella avellaneda avendano avila ayala aza azuero bacca badillo baena baez bahamon
-bahamonde balaguera balanta ballen ballesteros banguero banol baquero barahona barbosa barco bardales barona barragan barrantes
-barrera barreto barrero barrientos barrios barros bastidas bautista bayona becerra bedoya bejarano belalcazar bello
-beltran benavides benitez benjumea berdugo bermeo bermudez bernal berrio berrocal betancourt betancur blanco blandon
-bocanegra bohorquez bolanos bolivar bonilla borda borja borrero botero bravo briceno briones brito buendia bueno
-buitrago burbano burgos bustamante bustillo bustos caballero cabal cabrales cabrera caceres cadavid cadena caicedo
-calderon calero calle calvache calvo camacho camargo camayo campo campos canas cano canon cantillo cantor caraballo
-carbajal carbonell cardenas cardona cardozo carmona caro carpio carranza carrasco carrascal carrasquilla carreno carrera
-carrero carrillo carrion carvajal casallas casanova casas castaneda castano castellanos castiblanco castilla castillo
-castrillon castro catano causil ceballos cediel celis cepeda cerda cerdeira cerezo cerquera cervantes cespedes chacon
-chala chamorro chaparro charry chaux chaverra chaves chavez chica chilito cifuentes cisneros clavijo cobo cobos colmenares
-collazos colorado conde contreras coral cordero cordoba coronado coronel corrales correa corredor cortazar cortes cossio
-costa coy cristancho cruz cuadrado cuadros cuartas cubides cubillos cuellar cuenca cuero cuervo cuesta cuevas cumbal
-daza davila debia delgado devia diaz dominguez donado doncel dorado duarte dueñas duenas duque duran durango echavarria
-echeverri echeverry elias enciso enriquez erazo escalante escamilla escandon escarraga escobar escorcia escudero
-espana espejo espinal espinel espinosa espitia estacio estepa estrada estupinan fajardo falla farfan fernandez ferrer
-ferreira ferro fierro figueroa figueredo fisco flores florez fonnegra fonseca forero fory franco fuentes gaitan galarza
-galeano galindo gallardo gallego gallo gallon galvez galvis gamba gamboa gamez garavito garay garces garcia garnica garrido
-garzon gaviria gil giraldo giron gomez gonzalez gordillo gordo grajales granada granados grisales grueso guaca gualteros
-gualdron guapacha guarin guarnizo guerra guerrero guevara guisao gutierrez guzman henao henriquez heredia hermosa hernandez
-herran herrera herreno higuera higuita hincapie holguin hormaza hortua hoyos hurtado ibanez ibarra ibarguen idarraga
-idrobo iglesias illera infante insuasty insignares iriarte isaza izquierdo jaimes jaramillo jerez jimenez jojoa jordan
-joya juajibioy julio jurado labrador laguna lagos lamprea lancheros landazuri landinez lara larrahondo larrea lasso
-lastra latorre laverde lazaro leal ledesma leguizamon leiva lemos lema lemus leon lerma leyton leyva lievano linares lizarazo
-lizcano llanos llano llinas loaiza lobo lombana londono longas lopera lopez lora losada lozada lozano lucumi lugo luna
-luque macias machado maestre mahecha malagon maldonado mallarino mancera mancilla manjarres manrique mantilla manzano
-manosalva maquilon marin marino marmolejo marquez marroquin martelo martinez marulanda massieu mateus maturana matiz
-mayorga maya mazo mazuera medellin medina mejia melendez melo mena mendez mendieta mendivelso mendoza meneses mera
-mercado merchan merino mesa meza micolta mier millan mina miranda mogollon mojica molano molina monroy monsalve montana
-montanez montealegre montenegro montero montes montoya mora morales moran moreno morera moscoso mosquera mosso motta moya mozo
-mujica mulato munar munera munevar munoz murcia murgueitio murillo nader naranjo narvaez naspiran nates nava navarrete
-navarro navas navia negret negrete nieto nino noguera norena noriega novoa nunez obando obregon ocampo ocasal ochoa
-ojeda olarte olaya olivares oliveros olmos ome ordonez ordaz orejuela orjuela orozco orrego ortega ortegon ortiz osorio
-ospina osorno ossa otalora otalvaro otero oviedo oyola pabon pacheco pachon padilla padron paez palacio palacios
-palencia palma palomeque palomino panesso pantoja paramo pardo paredes parra parrado pasos pastrana patino paternina paz
-pedraza pedroza pena penagos penaloza penuela perafan perdomo perea pereira perez perilla pertuz pestana piedrahita
-pimentel pimienta pinchao pineda pineros pino pinto pinzon piza pizarro plata plazas polania polanco polo ponce porras
-portela portilla posada posso potes poveda prada prado preciado prieto puello puente puentes puerta puertas puerto pulgarin
-pulido quesada quevedo quiceno quijano quimbayo quinones quintana quintero quiroga quiros rada ramirez ramos rangel
-realpe rebolledo recalde redondo rendon renteria renza restrepo retrepo rey reyes reina riascos ribero rico rincon rios
-riano rivas rivera riveros roa robayo robledo robles rocha rodallega rodas rodriguez rojas roldan roman romero roncancio
-rondon rosales rosas rosero rubiano rubio rueda rugeles ruiz ruales saavedra saenz sabogal salas salamanca salazar
-salcedo salcido saldana saldarriaga salgado salinas salguero samboni samper samudio sanabria sanchez sandoval sanin
-sanjuan santacruz santamaria santana santander santos sanz sarabia sarmiento sarria sastoque sepulveda serna serrano
-serrato sierra sigua siguenza silva simbaqueba solano solarte soler solis soto sotelo sotomayor suarez suaza sylva taborda
-tabares tafur tamayo tangarife tapia tapias tapiero tascon tejada tellez tenorio tello tigreros timana tinoco tique
-tobar tobon toledo toloza toro torrado torrente torres torrijos tovar trejos triana trivino trochez troncoso trujillo
-turriago ulloa umana upegui urbano uribe urbina urdaneta urrea urrego urrutia ursola usma usuga vaca valbuena valderrama
-valdes valderruten valencia valens valenzuela valero valdivieso valle vallecilla vallejo vanegas varela vargas varon vasco
-vasquez vega velandia velasco velasquez velez venegas vera verdugo vergara vesga viafara vidal viana viedma villa
-villada villafane villalba villalobos villamil villamizar villanueva villarraga villarreal villegas villota viveros
-vivas yanez yara yate yela yepes yusti zabala zabaleta zambrano zamora zamorano zapata zarate zorro zubieta zuleta
+abadia abaunza abella abello abreu acero acevedo acosta acuna acuria adames agamez agredo aguado agudelo aguiar aguilar
+aguilera aguinaga aguirre aguirrezabal ahumada alarcon alava alban albarracin albornoz albujar alcala alcantara alcaraz
+alcivar alcocer aldana alegria aleman alfaro alfonso aliaga aljure almanza almeida almeyda almonacid alomia alonso altamirano
+altuve alvarado alvarez alvear alvira alzate amado amador amariles amaris amaya amezquita anaya anchico andica andrade
+angarita angulo ante antolinez antury anzola aparicio aponte apraez aragon arana aranda arango araos araque araujo arbelaez
+arbelo arboleda arce arcila arciniegas arcos ardila ardines arellano arenas arevalo argaez argote argoti arguello arias
+aristimuno aristizabal ariza armenta armesto armijos arnedo arredondo arrieta arroyave arroyo arteaga artunduaga arzuaga
+asprilla astudillo atehortua atencia avella avellaneda avendano avila ayala ayerbe ayovi aza azuero babativa bacca badillo
+baena baez bahamon bahamonde bahena balaguera balanta balcazar baldion ballen ballesteros banegas banguero banol baquero
+barahona baraya barbosa barcenas barcia barco bardales bareno barona barragan barrantes barrera barrero barreto barrientos
+barrios barros bastidas bautista bayer bayona becerra becerril bedoya bejarano belalcazar bello beltran benavides benitez
+benjumea berdugo bermeo bermudez bernal bernate berrio berrocal betancourt betancur betin blanco blandon bocanegra bohorquez
+bolano bolanos bolivar bonilla bonnet borda borja borrero botello botero brand bravo briceno briones brito buenano buendia
+bueno buesaquillo buitrago buitron burbano burgos buritica bustamante bustillo bustos cabal caballero cabello cabrales
+cabrera caceres cadavid cadena caicedo cajamarca cajiao calambas calderon calero calle calvache calvo camacho camargo camayo
+campaz campillo campo campos canas canchala canizales cano canon cantero cantillo cantor capera caraballo carbajal carbonell
+cardenas cardona cardozo carmona caro carpio carranza carrascal carrasco carrasquero carrasquilla carreno carrera carrero
+carrillo carrion carvajal carvajalino casallas casanova casas cascante castaneda castano castellanos castiblanco castilla
+castillo castrillon castro catano causil cavadia ceballos cedeno cediel celis centeno cepeda cerchiaro cerda cerdeira cerezo
+cerquera cervantes cespedes chacon chala chalan chamorro chaparro charry chaux chavarria chaverra chaves chavez chica chilito
+chiriboga cifuentes cisneros clavijo cobo cobos coello cogollo colina collazos colmenares colorado concha conde consuegra
+contreras copete coral cordero cordoba coronado coronel corral corrales correa corredor cortazar cortes cossio costa coy
+cristancho cruz cuadrado cuadros cuartas cubides cubillos cuellar cuenca cuero cuervo cuesta cueto cuevas culma cumbal dagua
+damian davila daza debia delgadillo delgado devia diago diaz dominguez donado doncel dorado doria duarte ducuara duenas
+dueñas duque duran durango dussan echavarria echeverri echeverry egas elejalde elias encinales enciso enriquez erazo
+escalante escamilla escandon escarraga escarria escobar escorcia escudero esguerra eslava espana espejo espinal espinel
+espinosa espitia estacio estepa estrada estudillo estupinan fajardo falla farfan farias fernandez ferreira ferrer ferro
+fiallos fierro figueredo figueroa fique fisco flautero flores florez fonnegra fonseca fontalvo forero fory franco fuentes
+fuquen gaitan galarza galeano galindez galindo gallardo gallego gallo gallon galvez galvis gamba gamboa gamez gaona garavito
+garay garces garcia garnica garrido garzon gasca gavilanes gaviria gil giraldo giron godoy gomez gongora gonzalez gordillo
+gordo goyes grajales granada granados grisales grueso guaca guacheta gualdron gualteros guapacha guarin guarnizo guatame
+guayara guerra guerrero guevara guiral guisao gutierrez guzman henao henriquez herazo heredia hermosa hernandez herran
+herreno herrera hidalgo higuera higuita hincapie hinestroza holguin hormaza hortua hoyos huertas hurtado ibanez ibarguen
+ibarra idarraga idrobo iglesias illera imbachi infante insignares insuasty iriarte isaza izquierdo jacome jaimes jaramillo
+jarrin jerez jimenez jimeno jojoa jordan joya juajibioy juca julio jurado labrador lagos laguna laiton lamprea lancheros
+landazuri landinez lara larrahondo larrea lasprilla lasso lastra latorre laverde lazaro lazo leal ledesma legarda leguizamon
+leiva lema lemos lemus leon lerma lesmes leyton leyva lezama lievano linares liscano lizarazo lizcano llano llanos llinas
+loaiza lobato lobo logrono lombana londono longas lopera lopez lora losada lozada lozano lucumi lugo luna luque macea machado
+macias madrigal madrinan maduro maestre mahecha malagon malaver maldonado mallarino mancera mancheno mancilla mancipe
+manjarres manosalva manrique mantilla manzano maquilon mariaca marimon marin marino marmolejo marquez marquinez marroquin
+martelo martinez marulanda masmela massieu matallana matamoros mateus matiz maturana matute maya mayorga mazo mazuera
+medellin medina medrano mejia melendez melo mena mendez mendieta mendivelso mendoza meneses mera mercado merchan merino mesa
+mestre meza micolta mier millan mina minota miranda mogollon mojica molano molina moncada moncayo monroy monsalve montana
+montanez montano montealegre montenegro montero monterrosa montes montoya mora morales moran moreno morera morillo moros
+moscoso mosquera mosso motta moya mozo mujica mulato munar munera munevar munoz murcia murgueitio muriel murillo nader nagles
+naranjo narvaez naspiran nates nava navarrete navarro navas navia negret negrete negron nieto nino noguera norena noriega
+novoa nunez obando obregon ocampo ocasal ochoa ojeda olarte olaya olivares oliveros olmedo olmos ome oquendo ordaz ordonez
+orduz orejuela orellana orjuela orobio oropeza orozco orrego ortega ortegon ortiz osorio osorno ospina ospino ossa otalora
+otalvaro otero ovalle oviedo oyola pabon pacheco pachon padilla padron paez palacino palacio palacios palencia palma
+palomeque palomino panesso pantoja parada paramo pardo paredes pareja parra parrado pasos pastrana pataquiva patarroyo
+paternina patino pava paz pedraza pedroza pedrozo pelaez pena penagos penaloza penaranda penuela perafan perdomo perea
+pereira perez perilla perlaza perotti pertuz pestana petro piamba picon piedrahita pimentel pimienta pinchao pineda pineros
+pinilla pino pinto pinzon piraquive piza pizarro plata plazas polanco polania polo poloche pomares ponce porras portela
+portilla portocarrero posada posso potes poveda pozo prada prado preciado prieto procel puello puente puentes puerta puertas
+puerto pulgarin pulido quesada quevedo quiceno quijano quimbayo quinones quintana quintero quiroga quiros racines rada
+ramirez ramos rangel rave realpe rebolledo recalde redondo reina rendon rengifo renteria renza restrepo retamoso retrepo rey
+reyes riano riascos ribero ricaurte rico rincon riofrio rios rivas rivera riveros rivillas roa robayo robledo robles
+rocafuerte rocha rodallega rodas rodriguez rojas roldan roman romero roncancio rondon rosales rosas rosero rozo ruales
+rubiano rubio rueda rugeles ruiz saa saavedra sabogal sacristan saenz salamanca salas salazar salcedo salcido saldana
+saldarriaga salgado salguero salinas samboni samper samudio sanabria sanchez sandoval sandoya sanin sanjuan sanmiguel
+santacruz santafe santamaria santana santander santos sanz sarabia sarasti sarmiento sarria sastoque sepulveda serna serpa
+serrano serrato sierra sigua siguenza silva simanca simbaqueba sinisterra socha solano solarte soler solis solorzano sosa
+sotelo soto sotomayor suarez suaza sylva tabares taborda tafur tamayo tangarife tapia tapias tapiero tascon tejada tejeiro
+tellez tello tenjo tenorio teran terranova tibaduiza tibocha tigreros timana tinoco tique tirado tobar tobon toledo toloza
+tordecilla toro torrado torrente torres torrijos tovar trejos triana trivino trochez troncoso trujillo tuiran turriago ulloa
+umana upegui urbano urbina urdaneta uribe urrea urrego urrutia ursola usma usme usuga vaca valbuena valderrama valderruten
+valdes valdivieso valencia valens valenzuela valero valle vallecilla vallejo vanegas varela vargas varon vasco vasquez vega
+velandia velarde velasco velasquez velez veloz veloza venegas vera verdugo vergara vernaza vesga viafara viana vidal vidales
+viedma viera villa villabona villada villafane villalba villalobos villamarin villamil villamizar villanueva villareal
+villarraga villarreal villate villavicencio villegas villota viloria vinasco vintimilla virviescas vivas viveros vizcaino
+yanez yara yate yela yepes yumbay yusti zabala zabaleta zafra zambrano zamora zamorano zapata zarate zea zorro zubieta zuleta
 zuluaga zuniga
 """.split())
 
@@ -257,7 +307,7 @@ ROLES = {
         "procuradora fiscal defensor defensora ministro ministra viceministro exministro ingeniero ingeniera arquitecto arquitecta "
         "doctor doctora dr dra abogado abogada economista coordinador coordinadora jefe jefa asesor asesora funcionario "
         "funcionaria coronel capitan mayor teniente general intendente comandante sargento patrullero patrullera subintendente "
-        "comisario comisaria inspector inspectora rector rectora tesorero tesorera auditor auditora magister embajador embajadora canciller asambleista asambleistas profesional contratista supervisor "
+        "comisario comisaria inspector inspectora rector rectora tesorero tesorera auditor auditora magister embajador embajadora canciller asambleista asambleistas legislador legisladora legisladores legisladoras profesional contratista supervisor "
         "supervisora juez jueza magistrado magistrada notario notaria senador senadora representante diputado diputada "
         "delegado delegada presidente presidenta vicepresidente vicepresidenta expresidente enfermera enfermero contador "
         "contadora psicologo psicologa trabajadora veterinario veterinaria".split(), "FUNCIONARIO"),

@@ -51,7 +51,10 @@ pedraza pedrozo fierro ferro escudero escalante enciso duro duran dorado donado 
 cano canas campo calvo calero cabal abril agosto junio mayo haber sera hay este esta estos esa jimena vicenta ada ido
 norma rojas candela ribera rato dan sean salva miren lleva llera barrera pages page recio royo palau pazos pastor plana planas pla mayor sala serra segura savater tierno torrens vila villa
 cabra canals clos camps cebrian donoso redondo reverter tejero valverde villaverde retegui pico pons porta portillo portabella quiros rico rull pau pique ros ron sol tete
-elias eva tania sara ines abel adela celeste constanza prudencia trinidad asuncion gracia fe virginia florencia cristal cristo cristobal jesus dios maria
+anzola barcia becerril cabello cantero cascante centeno chalan cogollo colina concha copete cueto doria encinales eslava fique flautero
+gavilanes hidalgo huertas lazo macea madrigal maduro matute montano morillo moros olmedo parada pareja pava pomares rozo serpa tirado veloz
+vidales viera zafra
+caridad elias eva tania sara ines abel adela celeste constanza prudencia trinidad asuncion gracia fe virginia florencia cristal cristo cristobal jesus dios maria
 """.split())
 WEAK_ROLES = frozenset("presidente presidenta secretario secretaria vicepresidente vicepresidenta general mayor padre madre hijo hija hermano hermana "
                         "menor joven nino nina maestro maestra jefe jefa director directora comandante profesional auditor auditora representante "
@@ -68,6 +71,8 @@ _HEAD_TAIL = frozenset("educativa educativo municipal departamental nacional rur
 
 # "Ruiz del Río", "De la Torre"
 _SURNAME_HEADS = frozenset("torre iglesia rio fuente puente casa calle plaza vega hoz cruz villa valle llano cerro camino mar loma playa cuesta campo".split())
+# of those, the ones that speech without capitals hardly uses after a name for anything else: "verónica de la torre"
+_HEADS_SAID = frozenset("torre iglesia hoz vega cruz rosa espriella ossa pava cisne fuente hoya cuesta".split())
 _NOBLE = frozenset("de del di da dos van von der den du le bin ben".split())
 # institutions that belong to people instead of being named after them: "el gobierno de X"
 _OWNED = frozenset("gobierno partido grupo proyecto plan programa ministerio embajada juzgado fiscalia tribunal policia nacion republica estado pais servicio "
@@ -238,7 +243,7 @@ def _continues(token: Token, case: str, after_particle: bool) -> bool:
         if after_particle and token.cap and token.key in _SURNAME_HEADS:
             return True
         return token.cap and (not after_particle or _listed(token.key) or token.key not in PLACES and not token.first)
-    return _listed(token.key) and (token.key not in COMMON or not after_particle) or rare(token.text)
+    return _listed(token.key) and (token.key not in COMMON or not after_particle) or rare(token.text) or after_particle and token.key in _HEADS_SAID
 
 
 def extended(tokens: Sequence[Token], mention: Mention, case: str) -> Mention:
