@@ -135,8 +135,8 @@ class PeopleDetector(scrubadub.detectors.Detector):
         if not any(talk):
             return first
         written = [w for text, found, said in zip(texts, first, talk) if not said for w in written_names(text, found)]
-        ear = Ear(self.roster, written)
-        words = Vocabulary(tokens) if noise(k for k, said in zip(tokens, talk) if said) > NOISY else None
+        noisy = noise(k for k, said in zip(tokens, talk) if said) > NOISY
+        ear, words = Ear(self.roster, written, noisy), Vocabulary(tokens) if noisy else None
         return [found if not said else [*(m if words is None else trimmed(k, m, words) for m in found if words is None or believable(k, m, words)), *ear.mentions(text, k)]
                 for text, k, found, said in zip(texts, tokens, first, talk)]
 

@@ -368,16 +368,6 @@ def test_phonetic_key_joins_what_sounds_alike():
     assert phonetic("toro") != phonetic("tovar")
 
 
-def test_a_session_is_masked_in_seconds(scrubber):
-    import time
-
-    speech = "gracias presidente el concejal quiceno dijo que la vía del barrio san josé necesita recursos por doscientos millones de pesos " * 175
-    minutes = [f"El concejal Camilo Esteban Urrea Galvis manifestó que el punto {i} requiere $243 millones y citó a la doctora Paula Rendón." for i in range(90)]
-    started = time.perf_counter()
-    scrubber.entities([speech, *minutes])
-    assert time.perf_counter() - started < 3.0
-
-
 # ---- what a recogniser makes of it
 NOISE = ("seramos este tema porsupuesto y apuevan el articulamo del proyeto con la plenalia informala aproamos el decisolio "
          "presidente buenas taldes companelos este es un informre del alcantarialo y de la semala que pasa rapimo sin permon de namie ")
@@ -400,6 +390,28 @@ def test_a_misheard_name_gets_the_placeholder_of_the_acta(scrubber):
 def test_well_heard_names_survive_the_noise(scrubber):
     masked = scrubber.mask(NOISE + "vive con doña Nohemí Escudero Bastidas y el profe Heladio ya lo sabe", spoken=True).text
     assert "Nohemí" not in masked and "Bastidas" not in masked and "Heladio" not in masked
+
+
+HONOURED = ("María Caridad Cobo Ñungo", "Ángel Manuel Jaramillo Chalapud", "Yeiver Cuesvas Imbajoa", "Sara Daniela Quiñones Taimbú", "Heider Pozo Jojoa",
+            "Verónica Alexandra de la Torre Chukín", "Mónica Palacio Zipacón", "Rosa Cruz Guaspud")
+
+
+@pytest.mark.parametrize("case", [str, str.lower])
+def test_a_ceremony_of_rare_names_is_no_bad_recording(scrubber, case):
+    """Many names that no dictionary has: every one is masked whole, with capitals or without."""
+    talk = case(" ".join(f"La señora {n} recibe la condecoración por su trabajo con la comunidad." for n in HONOURED))
+    found = [e.text for e in scrubber.entities([talk], [talk])[0]]
+    assert found == [case(n) for n in HONOURED]
+
+
+def test_well_heard_courtesies_are_nobody(scrubber):
+    talk = "Muchas gracias, presidente. Muy buenas tardes a las señoras y señores. Muchas gracias, que no se diga que no hubo tiempo. " * 3
+    assert scrubber.entities([talk], [talk])[0] == []
+
+
+def test_a_place_inside_a_name_does_not_make_the_place_a_person(scrubber):
+    texts = ["Intervino Jimena Radio Ecuador.", "La frontera con Ecuador queda lejos, y Ecuador lo sabe."]
+    assert scrubber.entities(texts)[1] == []
 
 
 def test_a_place_of_the_document_is_nobody(scrubber):

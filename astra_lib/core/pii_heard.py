@@ -31,7 +31,8 @@ NOISY = 0.025  # a good recogniser's speech stays below .011, capitals or not, a
 _ROLE_SOUND = re.compile(r"(?:sej|cej)[ao][lrd][aeo]?$|^[ck]on?[sc]e[jgh]")
 _ANSWERS = frozenset("si no presente ausente positivo negativo".split())
 _MONTHS = frozenset("enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre".split())
-_SPLIT = re.compile(r"[\n:;¿¡!]")
+_SPLIT = re.compile(r"[\n:;¿¡!]")  # a bad recogniser puts points and commas inside names
+_SENTENCE = re.compile(r"[\n:;¿¡!?.]")
 
 
 def unknown(token: Token) -> bool:
@@ -144,9 +145,12 @@ def _name(token: Token) -> bool:
 
 
 class Ear:
-    """Finds people by the sound of their names. `names`: folded words, given names first; `who`: their roster keys."""
+    """Finds people by the sound of their names. `names`: folded words, given names first; `who`: their roster keys.
 
-    def __init__(self, roster: Roster, written: Iterable[tuple[str, ...]] = ()) -> None:
+    `noisy`: of poor speech less of a name must be left (4 % of its sounds: in good speech that takes "muchas gracias" for one)."""
+
+    def __init__(self, roster: Roster, written: Iterable[tuple[str, ...]] = (), noisy: bool = False) -> None:
+        self.slack, self.split = (4, _SPLIT) if noisy else (0, _SENTENCE)
         self.forms: dict[str, tuple[tuple[str, ...], frozenset[str], bool]] = {}
         for person in roster.people:
             self._add(person.names, frozenset({person.key}))
@@ -184,12 +188,12 @@ class Ear:
         windows = list(self._windows(text, tokens))
         if not forms or not windows:
             return
-        scores = cdist([s for *_, s in windows], forms, scorer=fuzz.ratio, score_cutoff=66, dtype=np.uint8)
+        scores = cdist([s for *_, s in windows], forms, scorer=fuzz.ratio, score_cutoff=62, dtype=np.uint8)
         found = []
         for row, column in zip(*np.nonzero(scores), strict=True):
             a, b, sound = windows[row]
             names, who, alone = self.forms[forms[column]]
-            margin = int(scores[row, column]) - self._least(min(len(sound), len(forms[column])), alone, announces(tokens, a) or alone and self._called(tokens, a, b))
+            margin = int(scores[row, column]) + self.slack - self._least(min(len(sound), len(forms[column])), alone, announces(tokens, a) or alone and self._called(tokens, a, b))
             if margin >= 0 and self._worth(tokens[a:b], alone):
                 # what is covered weighs as well as how well it agrees: a whole name before the best half of it
                 found.append((-(int(scores[row, column]) - 50) * (len(sound) + len(forms[column])), a, b, names, who))
@@ -199,12 +203,11 @@ class Ear:
                 taken |= set(range(a, b))
                 yield Mention(tokens[a].start, tokens[b - 1].end, "heard", "", who, 1.0, names)
 
-    @staticmethod
-    def _windows(text: str, tokens: Sequence[Token], most: int = 8) -> Iterator[tuple[int, int, str]]:
+    def _windows(self, text: str, tokens: Sequence[Token], most: int = 8) -> Iterator[tuple[int, int, str]]:
         for a, token in enumerate(tokens):
             sound = ""
             for b in range(a, min(a + most, len(tokens))):
-                if b > a and _SPLIT.search(text[tokens[b - 1].end:tokens[b].start]):
+                if b > a and self.split.search(text[tokens[b - 1].end:tokens[b].start]):
                     break
                 sound += phonetic(tokens[b].text)
                 if len(sound) > 34:
