@@ -53,7 +53,7 @@ class Session:
     limits: np.ndarray
     anchors: list[Anchor]
     doubts: list[float]
-    borders: np.ndarray  # see `borders`
+    borders: np.ndarray  # see the function of that name
     paragraphs: int  # rows from here on are decoys
     language: str
     memory: dict[tuple[int, int, int], np.ndarray] = field(default_factory=dict)
@@ -64,14 +64,19 @@ class Session:
         return " ".join(self.heard[int(self.speech.word[a]): int(self.speech.word[b - 1]) + 1]) if b > a else ""
 
 
-def borders(speech: Speech, floor: Floor, transcript: Transcript) -> np.ndarray:
-    """How good a place every border of units is to begin or end: the silence there as a share of two seconds, at least a half
-    where the recogniser begins an utterance, 1 where the floor changes hands and at both ends of the recording."""
+def borders(speech: Speech, floor: Floor, transcript: Transcript, weight: float) -> np.ndarray:
+    """Log odds that a paragraph begins or ends at a border of units rather than at any of them.
+
+    A border counts by the silence there, as a share of two seconds; by the utterance that the recogniser begins there, the more
+    the fewer of its units do; and fully where the floor changes hands and at both ends of the recording.
+    """
     begins = {u.words[0] for u in transcript.utterances}
-    first_word = [speech.order[int(speech.word[t])] for t in speech.first[:-1]]
+    opens = np.asarray([speech.order[int(speech.word[t])] in begins for t in speech.first[1:-1]], bool)
     inner = np.clip((speech.unit_start[1:] - np.maximum.accumulate(speech.unit_end)[:-1]) / 2, 0, 1)
-    inner = np.maximum(inner, [0.5 * (w in begins) for w in first_word[1:]])
-    return np.maximum(np.concatenate([[1.0], inner, [1.0]]), np.append(floor.change, True))
+    if opens.any():
+        inner = np.maximum(inner, opens * np.clip(-1.4 * math.log(opens.mean()), 0.5, 1.6))
+    good = weight * np.maximum(np.concatenate([[1.0], inner, [1.0]]), np.append(floor.change, True))
+    return good - math.log(np.exp(good).mean())
 
 
 def prepare(transcript: Transcript, paragraphs: Sequence[Paragraph], decoys: Sequence[Paragraph], settings: AlignSettings,
@@ -89,7 +94,7 @@ def prepare(transcript: Transcript, paragraphs: Sequence[Paragraph], decoys: Seq
     evidence = Evidence(speech, texts, vocabulary, weights)
     floor = floor_of(speech, chair_phrases(speech, vocabulary))
     return Session(speech, texts, cues, evidence, floor, sizes, limits, anchors,
-                   [doubt_of(p, c) for p, c in zip((*paragraphs, *decoys), cues, strict=True)], borders(speech, floor, transcript), len(paragraphs), language)
+                   [doubt_of(p, c) for p, c in zip((*paragraphs, *decoys), cues, strict=True)], borders(speech, floor, transcript, weights.edge), len(paragraphs), language)
 
 # %% ../nbs/04_aligner.ipynb #ccbba897
 GAP_ODDS = (math.log(0.85), math.log(0.15))  # how often a gap between two written stretches is a short one, or a long one
@@ -183,7 +188,7 @@ def score_table(row: int, task: Task, window: tuple[int, int], session: "Session
     ends = np.minimum(np.arange(a, b)[:, None] + np.arange(longest), task.hi - 1)
     seconds = speech.unit_end[ends] - speech.unit_start[a:b, None]
     table += prior(seconds, expected[row], w, loose=not speech.timed) + cue_score(session.cues[row], a, ends, session.floor, w)
-    table += w.edge * (session.borders[a:b, None] + session.borders[ends + 1] - 2 * session.borders.mean())
+    table += session.borders[a:b, None] + session.borders[ends + 1]
     seconds[:, 0] = 0  # a single unit is always allowed
     table[seconds > session.limits[row]] = -np.inf
     return table
