@@ -332,6 +332,8 @@ class Evidence:
         self.stems = [np.unique(s[s >= 0]) for s in (stem_of[t] if len(t) else t for t in texts)]
         self._drop_dull()
         self._hear_names(vocabulary)
+        width = max(speech.units, 1)
+        self.keys = np.concatenate([at + s * width for s, at in enumerate(self.places)] or [np.empty(0, np.int64)])  # every (stem, unit), in order
 
     def _drop_dull(self) -> None:
         """Forget the clerk's own phrases ("manifestó que"): stems of many paragraphs that speech hardly has."""
@@ -351,17 +353,16 @@ class Evidence:
 
     def presence(self, paragraph: int, lo: int, hi: int) -> tuple[np.ndarray, np.ndarray]:
         """Stems of the paragraph heard in units [lo, hi) as a 0/1 matrix, and the chance of each per unit."""
-        heard = []
-        for s in self.stems[paragraph]:
-            at = self.places[s]
-            at = at[at.searchsorted(lo): at.searchsorted(hi)]
-            if len(at):
-                heard.append((s, at - lo))
-        matrix = np.zeros((len(heard), hi - lo), np.float32)
-        for row, (_, at) in enumerate(heard):
-            matrix[row, at] = 1
+        stems = self.stems[paragraph].astype(np.int64)
+        begins, ends = self.keys.searchsorted(stems * max(self.speech.units, 1) + np.asarray([[lo], [hi]]))
+        heard = ends > begins
+        counts = (ends - begins)[heard]
+        rows = np.repeat(np.arange(len(counts)), counts)
+        at = np.arange(counts.sum()) + np.repeat(begins[heard] - np.cumsum(counts) + counts, counts)
+        matrix = np.zeros((len(counts), hi - lo), np.float32)
+        matrix[rows, self.keys[at] % max(self.speech.units, 1) - lo] = 1
         nearby = (matrix.sum(1) + 0.2) / (hi - lo + 20.0)
-        return matrix, self.share[[s for s, _ in heard]] ** (1 - self.weights.local) * nearby ** self.weights.local
+        return matrix, self.share[stems[heard]] ** (1 - self.weights.local) * nearby ** self.weights.local
 
     def coarse(self, paragraph: int, lo: int, hi: int, grain: int) -> np.ndarray:
         """`[i, k]`: the evidence of k + 1 whole runs (k = 0, 1) of `grain` units that begin with run i."""

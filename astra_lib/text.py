@@ -191,7 +191,7 @@ our us your my me its also were been being into than these those some any all ou
 
 @lru_cache(maxsize=4)
 def _stemmer(language: str):
-    import snowballstemmer
+    import snowballstemmer  # in C where PyStemmer is installed
 
     return snowballstemmer.stemmer({"es": "spanish", "en": "english"}[language])
 
@@ -211,17 +211,17 @@ def content_stems(text: str, language: str = "es") -> list[str]:
     return [stem(t, language) for t in tokens(text) if t not in STOPWORDS]
 
 # %% ../nbs/00_text.ipynb #baec656e
-_SOUNDS = [(re.compile(p), r) for p, r in (
-    ("ch", "1"), ("h", ""), ("ll|y", "i"), ("v|w", "b"), ("c(?=[ei])|z", "s"), ("gu(?=[ei])", "2"), ("g(?=[ei])|x|j", "j"),
-    ("2", "g"), ("qu(?=[ei])|q|k", "c"), (r"(.)\1+", r"\1"))]
+_SOUNDS = (("ch", "1"), ("h", ""), ("ll", "i"), ("y", "i"), ("v", "b"), ("w", "b"), ("ce", "se"), ("ci", "si"), ("z", "s"), ("gue", "2e"), ("gui", "2i"),
+           ("ge", "je"), ("gi", "ji"), ("x", "j"), ("2", "g"), ("que", "ce"), ("qui", "ci"), ("q", "c"), ("k", "c"))
+_DOUBLED = re.compile(r"(.)\1+")
 
 
 @lru_cache(maxsize=1 << 16)
 def sound(token: str) -> str:
     """A key for how a Spanish token sounds; equal for tokens that are pronounced alike (ch is written 1)."""
-    for pattern, letter in _SOUNDS:
-        token = pattern.sub(letter, token)
-    return token
+    for letters, heard in _SOUNDS:
+        token = token.replace(letters, heard)
+    return _DOUBLED.sub(r"\1", token)
 
 # %% ../nbs/00_text.ipynb #508ff571
 _FUNCTION = {
