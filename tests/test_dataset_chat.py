@@ -1,7 +1,7 @@
-"""Chat templates to the token: the embedded base's own tokenizer, and one built here with Llama-3's markers.
+"""Chat templates to the token: the embedded base's own tokenizer, and Llama-3's.
 
-Meta's tokenizer is not here (its licence, no hub): what is tested for Llama-3 is the format and the check, on a byte-level BPE
-trained on our own sentences. The same check refuses a difference when a dataset is built with any real one.
+For Llama-3 two implementations that share nothing are compared: Meta's vocabulary and Meta's own chat encoder on tiktoken (out of
+its `llama-models` wheel), and the same vocabulary as a Hugging Face tokenizer with our template, which is what trains and serves.
 """
 
 from __future__ import annotations
@@ -49,32 +49,40 @@ def embedded(settings) -> Any:
 
 
 @pytest.fixture(scope="module")
-def llama(rows: list[Example]) -> Any:
-    """Byte-level BPE trained on our rows, with Llama-3's markers, digit groups of three, and its habit of opening every text."""
-    from tokenizers import (
-        AddedToken,
-        Regex,
-        Tokenizer,
-        decoders,
-        models,
-        pre_tokenizers,
-        processors,
-        trainers,
-    )
-    from transformers import PreTrainedTokenizerFast
+def meta() -> Any:
+    """Meta's chat encoder on its own vocabulary."""
+    from llama_models.llama3.chat_format import ChatFormat as MetaFormat
+    from llama_models.llama3.tokenizer import Tokenizer
 
-    made = Tokenizer(models.BPE())
-    made.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(r"\d{1,3}"), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False)])
-    made.decoder = decoders.ByteLevel()
-    made.train_from_iterator((m["content"] for r in rows for m in r.prompt + r.completion), trainers.BpeTrainer(
-        vocab_size=2000, show_progress=False, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
-    made.add_special_tokens([AddedToken(m, special=True, normalized=False) for m in (*LLAMA3.markers, "<|end_of_text|>")])
-    made.post_processor = processors.TemplateProcessing(
-        single="<|begin_of_text|> $A", special_tokens=[("<|begin_of_text|>", made.token_to_id("<|begin_of_text|>"))])
+    return MetaFormat(Tokenizer.get_instance())
+
+
+@pytest.fixture(scope="module")
+def llama(meta: Any) -> Any:
+    """Meta's vocabulary as a Hugging Face tokenizer, as the base model's repository ships it: it opens every text."""
+    from llama_models.llama3 import tokenizer as shipped
+    from tokenizers import processors
+    from transformers import PreTrainedTokenizerFast
+    from transformers.convert_slow_tokenizer import TikTokenConverter
+
+    markers = meta.tokenizer.special_tokens
+    made = TikTokenConverter(str(Path(shipped.__file__).with_name("tokenizer.model")), pattern=shipped.Tokenizer.pat_str,
+                             extra_special_tokens=sorted(markers, key=markers.get)).converted()
+    made.post_processor = processors.Sequence([processors.ByteLevel(trim_offsets=False), processors.TemplateProcessing(
+        single="<|begin_of_text|> $A", special_tokens=[("<|begin_of_text|>", made.token_to_id("<|begin_of_text|>"))])])
     fast = PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<|begin_of_text|>", eos_token="<|eot_id|>")
     fast.chat_template = LLAMA3.template
     return fast
+
+
+def as_meta(meta: Any, messages: list[dict[str, str]], generation: bool) -> list[int]:
+    """The tokens Meta's encoder makes of a conversation; it leaves the stripping of texts to its caller."""
+    from llama_models.datatypes import RawMessage
+
+    said = [RawMessage(role=m["role"], content=m["content"].strip()) for m in messages]
+    if generation:
+        return meta.encode_dialog_prompt(said).tokens
+    return [meta.tokenizer.special_tokens["<|begin_of_text|>"], *(t for m in said for t in meta.encode_message(m, None)[0])]
 
 
 def row(speech: str, answer: str = "Pidió luz.") -> Example:
@@ -108,17 +116,26 @@ def test_llama_3_is_exact_on_every_row(llama, rows):
     assert llama(text)["input_ids"].count(llama.bos_token_id) == 2, "the trap: rendered first and tokenised after, it opens twice"
 
 
+def test_our_llama_3_rows_are_what_metas_encoder_makes_of_them(llama, meta, rows):
+    for r in rows:
+        for messages, generation in ((r.prompt, True), (r.prompt + r.completion, False)):
+            ours = llama.apply_chat_template(messages, add_generation_prompt=generation, return_dict=True)["input_ids"]
+            assert ours == as_meta(meta, messages, generation) == LLAMA3.ids(messages, llama, generation)
+
+
 WORDS = st.text(st.characters(exclude_categories=("Cs", "Cc")) | st.sampled_from("\n áñ¿¡°7€😀"), min_size=1, max_size=60).filter(str.strip)
 
 
 @hypothesis_settings(max_examples=60)
 @given(speech=WORDS, answer=WORDS)
 @pytest.mark.parametrize("name", sorted(FORMATS))
-def test_any_text_comes_to_the_same_tokens(embedded, llama, name, speech, answer):
+def test_any_text_comes_to_the_same_tokens(embedded, llama, meta, name, speech, answer):
     tokenizer, chosen = (llama, LLAMA3) if name == "llama-3" else (embedded, CHATML)
     any_row = Example([{"role": "system", "content": "Redacta."}, {"role": "user", "content": f" {speech}\n"}],
                       [{"role": "assistant", "content": answer}], "s:1", "s", "t", 0, 9, .9)
     assert check_rows([any_row], tokenizer, chosen).rows == 1
+    if chosen is LLAMA3:
+        assert chosen.ids(any_row.prompt, llama, True) == as_meta(meta, any_row.prompt, True)
 
 
 @pytest.mark.parametrize(("was", "becomes"), [

@@ -4,8 +4,7 @@ A template is code that comes with a tokenizer. What trains, what judges and wha
 another one than the base model was tuned with, nothing fails and everything gets worse. So the two formats in use are
 written down here a second time, not as a template but as the sequence of markers and texts it must come to.
 
-Llama-3's markers and their order are its published format. The check ran on a tokenizer of our own with these markers;
-the one Meta ships stands behind a licence and was not run.
+Llama-3's markers and their order are its published format; the tests compare with Meta's own encoder on Meta's vocabulary.
 """
 
 from __future__ import annotations
