@@ -101,12 +101,12 @@ def linked(python: str, tool: str) -> Callable[[Input], Spans]:
     return run
 
 
-def sliding_window(python: str) -> Callable[[Input], Spans]:
-    """A window matcher over the whole recording."""
+def sliding_window(python: str, tool: str = "window") -> Callable[[Input], Spans]:
+    """A window matcher over the whole recording; `tool`: "window" or "every_window"."""
     def run(given: Input) -> Spans:
         starts = np.cumsum([0] + [len(u) + 1 for u in given.units])
         return [None if span is None else given.unit_span(*(int(np.searchsorted(starts, at, side="right")) - 1 for at in (span[0], max(span[0], span[1] - 1))))
-                for span in apart(python, "window", given)["spans"]]
+                for span in apart(python, tool, given)["spans"]]
     return run
 
 

@@ -1,6 +1,6 @@
 """Runs inside the peers' own environment: a session on stdin, matches and the CPU seconds they took on stdout.
 
-    python peers_apart.py patiencediff|bleualign|vecalign|window < session.json
+    python peers_apart.py patiencediff|bleualign|vecalign|window|every_window < session.json
 
 Nothing of ASTRA is imported. What is timed is the alignment alone, not starting Python nor reading the session.
 """
@@ -59,8 +59,25 @@ def window(given: Session) -> dict[str, Any]:
     return {"spans": out}
 
 
+def every_window(given: Session) -> dict[str, Any]:
+    """Each paragraph against every window of as many words, by character error rate, as corpora of parliaments are cut.
+    Spans of characters or None."""
+    from rapidfuzz.distance import Levenshtein
+    from rapidfuzz.process import extractOne
+
+    joined, out = " ".join(given["units"]), []
+    begins = [0] + [i + 1 for i, c in enumerate(joined) if c == " "]
+    ends = [b - 1 for b in begins[1:]] + [len(joined)]
+    for text in given["plain"]:
+        words = len(text.split())
+        windows = [joined[a:b] for a, b in zip(begins, ends[words - 1:], strict=False)] if words else []
+        found = extractOne(text, windows, scorer=Levenshtein.normalized_similarity, score_cutoff=0.6) if windows else None
+        out.append(None if found is None else [begins[found[2]], ends[found[2] + words - 1]])
+    return {"spans": out}
+
+
 def main() -> None:
-    tools: dict[str, Callable[[Session], dict[str, Any]]] = {f.__name__: f for f in (patiencediff, bleualign, vecalign, window)}
+    tools: dict[str, Callable[[Session], dict[str, Any]]] = {f.__name__: f for f in (patiencediff, bleualign, vecalign, window, every_window)}
     given = json.load(sys.stdin)
     answer_to = os.dup(1)
     os.dup2(2, 1)  # whatever a peer prints is no answer

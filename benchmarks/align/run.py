@@ -91,7 +91,8 @@ def tools(peers_python: str | None, elsewhere: list[float] | None = None) -> dic
            "tf-idf arg-max": peer(peers.arg_max), "bleualign scheme": peer(peers.bleualign_like)}
     if peers_python:
         out |= {"patiencediff": peer(peers.patience(peers_python)), "Bleualign": peer(peers.linked(peers_python, "bleualign")),
-                "Vecalign + USE": peer(peers.linked(peers_python, "vecalign")), "window matcher": peer(peers.sliding_window(peers_python))}
+                "Vecalign + USE": peer(peers.linked(peers_python, "vecalign")), "window matcher": peer(peers.sliding_window(peers_python)),
+                "every window": peer(peers.sliding_window(peers_python, "every_window"))}
     return out
 
 
@@ -195,7 +196,7 @@ def main() -> None:
                 rows.append(in_process(options.limit, suite, tool, options.quick, options.data, options.peers_python))
                 table(rows[-1:])
     if not options.peers_python:
-        print("patiencediff, Bleualign, Vecalign, window matcher: skipped, no --peers-python")
+        print("patiencediff, Bleualign, Vecalign and the window matchers: skipped, no --peers-python")
     growth = scaling(load({}).align) if not options.quick and not options.only else []
     print()
     table(rows)
