@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from astra_lib.core.errors import GateError, InputError, MissingError
-from astra_lib.core.records import read_json, sha256_file, write_json
+from astra_lib.core.records import read_json, sha256_bytes, sha256_file, write_json
+from astra_lib.core.registry import AdapterRef
 from jobs import run_mining, runner
-from jobs.run_judge import select
+from jobs.run_judge import declare, select
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples" / "manantial" / "sessions"
 SHORT = "2026-03-05"
@@ -168,3 +169,31 @@ def test_mining_runs_on_a_dask_cluster_when_one_is_named(source, tmp_path, setti
         far = run_mining.mine(source, "manantial", tmp_path / "dask", chosen)
     assert far.sessions == local.sessions == [SHORT, "second"]
     assert far.pairs_of("second") == local.pairs_of("second"), "the same pairs wherever they were mined"
+
+
+def test_the_judge_compares_with_what_serves_but_never_with_the_identity_or_itself(settings, registry, tenant):
+    """A council starts on an adapter that changes nothing; that one is the base, which is heard anyway."""
+    def adapter(name: str) -> AdapterRef:
+        return AdapterRef(name, tenant, f"adapters/{name}.zip", sha256_bytes(name), "c" * 64)
+
+    def promote(name: str, by: str = "judge") -> None:
+        current = registry.current(tenant)
+        verdict = {"verdict": "PROMOTED", "reasons": [], "candidate_sha256": sha256_bytes(name)}
+        registry.promote(tenant, adapter(name), current.generation if current else 0, verdict=verdict, by=by)
+
+    def opponent(candidate: str) -> str | None:
+        write_json(settings.data_dir / "runs" / "train" / f"{tenant}-{candidate}" / "manifest.json",
+                   {"metrics": {"adapter": {"sha256": sha256_bytes(candidate)}}, "parameters": {"dataset_run": "d"}})
+        found = declare({"tenant": tenant, "train_run": f"{tenant}-{candidate}"}, settings)[0]["incumbent"]
+        return found and found["id"]
+
+    assert opponent("first") is None, "nothing serves"
+    promote("identity", by="bootstrap")
+    assert opponent("first") is None, "the identity serves"
+    promote("first")
+    assert opponent("first") is None, "judged again after its promotion: before it only the identity served"
+    assert opponent("second") == "first"
+    promote("second")
+    assert opponent("second") == "first"
+    registry.rollback(tenant)
+    assert opponent("third") == "first"
