@@ -31,6 +31,7 @@ from prometheus_client import (
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from astra_lib.core._launch import started_ticks
 from astra_lib.core.errors import AstraError, ConflictError, GateError, MissingError, ServiceError
 from astra_lib.core.manifest import read_manifest
 from astra_lib.core.records import Block, sha256_bytes, to_dict
@@ -294,7 +295,7 @@ class Drafts:
                 recording = next(p for p in path.parent.glob("recording.*") if not p.name.endswith(".transcript.json"))
             except (AstraError, StopIteration):
                 continue
-            if state["status"] not in ("done", "failed") and not _alive(state.get("pid", 0)):
+            if state["status"] not in ("done", "failed") and not _alive(state.get("process")):
                 self._write(state["id"], state | {"status": "queued"})
                 self._pool.submit(self._run, state["id"], state["tenant"], state["session_id"], recording, path.parent / "template.docx")
 
@@ -365,7 +366,7 @@ class Drafts:
     def _write(self, draft_id: str, state: dict[str, Any]) -> None:
         from astra_lib.core.records import write_json
         with self._lock:
-            write_json(self.folder / draft_id / "state.json", state | {"boot": self._boot, "pid": os.getpid()})
+            write_json(self.folder / draft_id / "state.json", state | {"boot": self._boot, "process": [os.getpid(), started_ticks(os.getpid())]})
 
     def state(self, draft_id: str, tenant: str) -> dict[str, Any]:
         from astra_lib.core.records import read_json
@@ -374,12 +375,16 @@ class Drafts:
             raise MissingError("no such draft", where=draft_id)
         state = read_json(path)
         own(state["tenant"], Principal(tenant, "reader"))
-        pid = state.pop("pid", 0)
-        if state.pop("boot") != self._boot and state["status"] not in ("done", "failed") and not _alive(pid):
+        process = state.pop("process", None)
+        if state.pop("boot") != self._boot and state["status"] not in ("done", "failed") and not _alive(process):
             state |= {"status": "failed", "error": "the service was stopped; the next start goes on with it"}
         return state
 
 
-def _alive(pid: int) -> bool:
-    """Whether another process of this number lives; our own number in an old file is a number used again."""
-    return pid not in (0, os.getpid()) and Path(f"/proc/{pid}").is_dir()
+def _alive(process: list[int] | None) -> bool:
+    """Whether another process with this number and this start lives; ours is no other, also under a number used again."""
+    pid, started = process or (os.getpid(), 0)
+    try:
+        return pid != os.getpid() and started_ticks(pid) == started
+    except FileNotFoundError:
+        return False

@@ -12,15 +12,18 @@ import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from app_gradio.api import Drafts
 from app_gradio.journal import Journal
 from app_gradio.service import Service
 from app_gradio.sessions import _write, draft
 from astra_lib.core import services
+from astra_lib.core._launch import started_ticks
 from astra_lib.core.errors import ConflictError, ServiceError
-from astra_lib.core.records import read_json, sha256_bytes, sha256_file
+from astra_lib.core.records import read_json, sha256_bytes, sha256_file, write_json
 from astra_lib.core.registry import AdapterRef
 from astra_lib.core.supervisor import Process
 from astra_lib.formatter import Context, build_prompt
@@ -221,3 +224,22 @@ def test_an_outage_is_no_gap(world, finished, tmp_path, monkeypatch):
     finally:
         services.up(world.settings, owner=os.getpid())
     assert len(world.draft(out).gaps) == 1 and texts(out) == texts(finished[1])
+
+
+def test_a_draft_is_taken_over_from_the_dead_alone(tmp_path, monkeypatch):
+    """A process is its number and its start: a number used again is not the one that drafted."""
+    other = subprocess.Popen(["sleep", "60"])
+    try:
+        started = started_ticks(other.pid)
+        drafted_by = {"lives": [other.pid, started], "again": [other.pid, started - 1], "ours": [os.getpid(), 1], "gone": [2**22 + 1, 1], "old": None}
+        for name, process in drafted_by.items():
+            write_json(tmp_path / "drafts" / name / "state.json", {"id": name, "tenant": "t", "session_id": "s", "status": "running", "boot": "x", "process": process})
+            (tmp_path / "drafts" / name / "recording.json").write_text("{}")
+        taken: list[str] = []
+        monkeypatch.setattr(Drafts, "_run", lambda self, draft_id, *_: taken.append(draft_id))
+        drafts = Drafts(SimpleNamespace(settings=SimpleNamespace(data_dir=tmp_path)))
+        drafts._pool.shutdown()
+        assert sorted(taken) == ["again", "gone", "old", "ours"]
+    finally:
+        other.kill()
+        other.wait()
