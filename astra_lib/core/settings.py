@@ -83,6 +83,7 @@ class AlignSettings:
     block_min_s: float
     block_max_s: float
     max_gap_s: float
+    semantic: str
     min_confidence: float
 
 
