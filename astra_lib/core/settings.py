@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -75,6 +76,14 @@ class TrainSettings:
     backend: str
 
 
+class Semantic(StrEnum):
+    """Over which transcripts the aligner asks its sentence encoder."""
+
+    NEVER = "never"
+    SEGMENTS = "segments"  # those without word times
+    ALWAYS = "always"
+
+
 @dataclass(frozen=True)
 class AlignSettings:
     max_lookahead: float
@@ -83,7 +92,7 @@ class AlignSettings:
     block_min_s: float
     block_max_s: float
     max_gap_s: float
-    semantic: str
+    semantic: Semantic
     min_confidence: float
 
 
@@ -173,13 +182,14 @@ def settings_path(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def cast(text: str, kind: type, where: str) -> Any:
-    """Text to `int`, `float`, `bool` or `str`; `SettingsError` says what was expected."""
+    """Text to `int`, `float`, `bool`, `str` or a choice; `SettingsError` says what was expected."""
     try:
         if kind is bool:
             return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
         value = kind(text)
     except (ValueError, KeyError):
-        raise SettingsError(f"expected {kind.__name__}, found {text!r}", where=where) from None
+        expected = ", ".join(kind) if issubclass(kind, StrEnum) else kind.__name__
+        raise SettingsError(f"expected {expected}, found {text!r}", where=where) from None
     if kind is float and not math.isfinite(value):  # every comparison with NaN is false: a limit would be none
         raise SettingsError(f"expected a finite number, found {text!r}", where=where)
     return value
