@@ -31,8 +31,8 @@ from prometheus_client import (
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from astra_lib.core._launch import started_ticks
 from astra_lib.core.errors import AstraError, ConflictError, GateError, MissingError, ServiceError
+from astra_lib.core.launcher import started_ticks
 from astra_lib.core.manifest import read_manifest
 from astra_lib.core.records import Block, sha256_bytes, to_dict
 

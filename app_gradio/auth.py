@@ -12,8 +12,8 @@ from pathlib import Path
 
 from astra_lib.core.errors import InputError
 from astra_lib.core.records import atomic_write, read_json
-from astra_lib.core.registry import check_tenant
 from astra_lib.core.settings import Settings
+from astra_lib.core.tenants import check_tenant
 
 ROLES = ("clerk", "reviewer", "operator")
 ALLOWED = {"read": ROLES, "draft": ROLES, "correct": ("clerk", "reviewer"), "operate": ("operator",)}

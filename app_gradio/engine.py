@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from astra_lib.core.base_model import base_digest, native_bfloat16
 from astra_lib.core.errors import MissingError, ServiceError
-from astra_lib.core.pii_map import PLACEHOLDER
 from astra_lib.minutes import GRAMMAR, close_fragment
-from trainer.base_model import base_digest, native_bfloat16
+from astra_lib.privacy.placeholders import PLACEHOLDER
 
 from . import lora
 

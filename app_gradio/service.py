@@ -71,7 +71,7 @@ class Service:
     @classmethod
     def open(cls, settings: Settings) -> Service:
         """Load the base model and connect to S3 and Redis; the swapper follows promotions from here on."""
-        from trainer.base_model import ensure_base
+        from astra_lib.core.base_model import ensure_base
 
         if settings.serve.vllm_url:
             raise SettingsError("serving through vLLM is not built yet", where="[serve] vllm_url", remedy="Leave it empty")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from astra_lib.core.errors import AstraError, GateError, InputError, MissingError
+from astra_lib.core.events import Events
 from astra_lib.minutes import check
 
 from .engine import Batcher, Engine
@@ -52,12 +53,13 @@ class Swapper:
     def __init__(self, engine: Engine, batcher: Batcher, registry: Any, store: Any, cache: Path,
                  canary: list[dict[str, str]], replica: str) -> None:
         self.engine, self.batcher, self.registry, self.store = engine, batcher, registry, store
-        self.cache, self.canary, self.replica = cache, canary, replica
+        self.cache, self.canary = cache, canary
         self._served: dict[str, Served] = {}
         self.history: deque[SwapResult] = deque(maxlen=200)
         self._refused: dict[str, int] = {}  # tenant -> generation that will not get better by being tried again
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self.events = Events(registry, replica)
         self.listeners: list[Callable[[SwapResult], None]] = []
 
     def served(self, tenant: str) -> Served:
@@ -133,6 +135,7 @@ class Swapper:
 
     def stop(self) -> None:
         self._stop.set()
+        self.events.close()
         if self._thread:
             self._thread.join(timeout=10)
 
@@ -143,7 +146,7 @@ class Swapper:
             try:
                 self.reconcile()
                 failing = False
-                self.registry.wait(self.replica, timeout_s=5.0)
+                self.events.wake(5.0)
             except (AstraError, OSError) as error:
                 if not failing:
                     log.warning("registry out of reach, serving what is loaded: %s", error)

@@ -36,7 +36,7 @@ def judge(args: argparse.Namespace) -> int:
     from astra_lib.core.errors import InputError
     from astra_lib.core.records import Example, read_jsonl
     from astra_lib.judge import read_predictions
-    from jobs.run_judge import decide, hear
+    from jobs.judge import decide, hear
 
     if bool(args.candidate) == bool(args.predictions):
         raise InputError("give --candidate or --predictions, one of them")
@@ -44,7 +44,7 @@ def judge(args: argparse.Namespace) -> int:
     rows = read_jsonl(args.val, Example)
     if args.candidate:
         from app_gradio.engine import Engine
-        from trainer.base_model import ensure_base
+        from astra_lib.core.base_model import ensure_base
         made = hear(rows, args.candidate, args.out, settings, Engine.load(ensure_base(settings), settings.model.revision), args.incumbent)
     else:
         outputs = {"candidate": read_predictions(args.predictions)}
@@ -56,7 +56,7 @@ def judge(args: argparse.Namespace) -> int:
 
 
 def promote(args: argparse.Namespace) -> int:
-    from jobs.run_promotion import promote_run
+    from jobs.promote import promote_run
 
     made = promote_run(args.tenant, args.judge_run, settings_module.load())
     print(f"{made.tenant}: {made.adapter.id} is generation {made.generation}")

@@ -66,8 +66,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _word_copy(scrubber: Any, file: str, out: Path, roster: list[Any]) -> Any:
     """The masked copy, moved into place once the gate has found nothing in it, its name included."""
-    from astra_lib.core.pii_docx import scrub_docx
     from astra_lib.core.records import atomic_write
+    from astra_lib.privacy.docx import scrub_docx
     from astra_lib.scrub import leak_gate
 
     with tempfile.TemporaryDirectory() as folder:

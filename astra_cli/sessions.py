@@ -24,10 +24,10 @@ def add_parser(verbs) -> None:
     p.add_argument("--session")
     p.set_defaults(run=align)
 
-    from jobs import run_mining
+    from jobs import mine
     p = verbs.add_parser("mine", help="a folder of sessions -> pairs of each")
-    run_mining.add_arguments(p)
-    p.set_defaults(run=run_mining.run)
+    mine.add_arguments(p)
+    p.set_defaults(run=mine.run)
 
     p = verbs.add_parser("draft", help="transcript -> draft acta.docx with the adapter in service")
     p.add_argument("transcript")

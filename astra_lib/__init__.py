@@ -3,30 +3,31 @@
 Modules:
 
 - `astra_lib.core.audit`: What was served, and from what: one chain of records per council in which nothing can be changed unnoticed.
+- `astra_lib.core.base_model`: The base model that adapters are trained on: a hub name, a folder, or the embedded SmolLM2.
 - `astra_lib.core.chat`: Chat templates stated by ourselves, and the check that a tokenizer's own template says the same, token by token.
 - `astra_lib.core.errors`: Errors that say what is wrong, where, and what to do.
 - `astra_lib.core.events`: How a replica of the service hears of promotions, and hears of each even when messages are lost or doubled.
+- `astra_lib.core.launcher`: What a supervised process runs first: writes who it is into its locked state file, then becomes the server.
 - `astra_lib.core.manifest`: Manifests: what a job's run read, wrote and measured, by sha256; and the chain they form.
-- `astra_lib.core.ooxml`: Word packages: a zip of XML parts, read with limits, and the XML parser that takes nothing from outside.
-- `astra_lib.core.ooxml_canon`: The canonical subset of WordprocessingML: its style names, its schema, its one spelling, and repair of a cut one.
-- `astra_lib.core.ooxml_rules`: Rules of Word that no schema states, for whole .docx files; then openxml-audit and a LibreOffice round trip.
-- `astra_lib.core.ooxml_story`: A Word document as a clerk reads it: paragraphs and table rows in body order, with all changes accepted.
-- `astra_lib.core.ooxml_write`: Canonical paragraphs into the tenant's own Word file: its page, header, footer, styles, numbering; a new body.
-- `astra_lib.core.pii_crf`: A statistical recogniser of person names: a small CRF that survives capitals and lower case.
-- `astra_lib.core.pii_docx`: A Word file with nobody in it: body, headers, footnotes, comments, authors, properties, alt texts, links, all masked together.
-- `astra_lib.core.pii_heard`: What a recogniser makes of names, and of everything else: mis-heard ordinary words are no names, mis-heard names still are.
-- `astra_lib.core.pii_leak`: A second pair of eyes: does a finished file still hold personal data?
-- `astra_lib.core.pii_names`: Names as facts: common given names and surnames, places and institutions that must stay, and a phonetic key.
-- `astra_lib.core.pii_patterns`: Personal data that has a form: Colombian documents, phones, e-mail, addresses, plates, accounts; written or spoken.
-- `astra_lib.core.pii_people`: Where people are named in a Spanish text: roster, role words, name lists, and what the document already gave away.
-- `astra_lib.core.pii_templates`: Sentences the name recogniser learns from, written for this project.
-- `astra_lib.core.pii_train`: Train the name recogniser on sentences composed here: `python -m astra_lib.core.pii_train` (about two minutes).
 - `astra_lib.core.records`: The records that pass between the stages, and their JSON and JSONL form.
 - `astra_lib.core.registry`: Which adapter each council is served with: a compare-and-set in Redis, its history, and no promotion ungated.
 - `astra_lib.core.run`: Runs: a job's folder from its start to its manifest, reused when nothing changed, taken over when it was killed.
 - `astra_lib.core.servers`: The two programs behind the embedded S3 and Redis: how each is configured, started and asked whether it works.
 - `astra_lib.core.services`: The embedded servers: SeaweedFS for S3 and Valkey for Redis, the real programs out of their wheels.
 - `astra_lib.core.store`: The object store: files in and out of S3, whole or not at all, with their sha256.
-- `astra_lib.core.supervisor`: Start, recognise and stop one detached server process, and never touch a process that is not ours."""
+- `astra_lib.core.supervisor`: Start, recognise and stop one detached server process, and never touch a process that is not ours.
+- `astra_lib.privacy.docx`: A Word file with nobody in it: body, headers, footnotes, comments, authors, properties, alt texts, links, all masked together.
+- `astra_lib.privacy.forms`: Personal data that has a form: Colombian documents, phones, e-mail, addresses, plates, accounts; written or spoken.
+- `astra_lib.privacy.gate`: A second pair of eyes: does a finished file still hold personal data?
+- `astra_lib.privacy.misheard`: What a recogniser makes of names, and of everything else: mis-heard ordinary words are no names, mis-heard names still are.
+- `astra_lib.privacy.people`: Where people are named in a Spanish text: roster, role words, name lists, and what the document already gave away.
+- `astra_lib.privacy.tagger`: A statistical recogniser of person names: a small CRF that survives capitals and lower case.
+- `astra_lib.privacy.tagger_training`: Train the name recogniser on sentences composed here: `python -m astra_lib.privacy.tagger_training` (about two minutes).
+- `astra_lib.privacy.templates`: Sentences the name recogniser learns from, written for this project.
+- `astra_lib.word.canonical`: The canonical subset of WordprocessingML: its style names, its schema, its one spelling, and repair of a cut one.
+- `astra_lib.word.package`: Word packages: a zip of XML parts, read with limits, and the XML parser that takes nothing from outside.
+- `astra_lib.word.rules`: Rules of Word that no schema states, for whole .docx files; then openxml-audit and a LibreOffice round trip.
+- `astra_lib.word.story`: A Word document as a clerk reads it: paragraphs and table rows in body order, with all changes accepted.
+- `astra_lib.word.writer`: Canonical paragraphs into the tenant's own Word file: its page, header, footer, styles, numbering; a new body."""
 
 __version__ = "0.1.0"

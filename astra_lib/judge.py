@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Iterable, Sequence
 
-from .aligner import default_encoder
+from .core.encoder import default_encoder
 from .core.errors import InputError
 from .core.records import Example, Verdict, iter_jsonl, to_dict
 from .minutes import check, fragment_texts

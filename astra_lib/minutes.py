@@ -18,14 +18,15 @@ from typing import Iterable, Sequence
 from xml.sax.saxutils import escape
 
 from .core.errors import InputError
-from .core.ooxml import LIMITS, Limits, Package, w
-from .core.ooxml_canon import (BASES, NOTHING, STYLE_OF_KIND, Violation, check_fragment, close_fragment,
+from .word.package import LIMITS, Limits, Package, w
+from .word.canonical import (BASES, NOTHING, STYLE_OF_KIND, Violation, check_fragment, close_fragment,
                                         kind_of_style, parse_fragment, serialize, split_style, text_of)
-from .core.ooxml_clean import section_of
-from .core.ooxml_story import Line, Row, Run, Story
-from .core.ooxml_styles import Dress, Marks, Sheet, TableLook, plain_xml
-from .core.ooxml_write import ListNumbers, Look, Writer, is_own, own_look
-from .core.pii_names import GIVEN, SURNAMES, fold, is_spanish_word
+from .word.clean import section_of
+from .word.story import Line, Row, Run, Story
+from .word.styles import Dress, Marks, Sheet, TableLook, plain_xml
+from .word.writer import ListNumbers, Look, Writer, is_own, own_look
+from .spanish.words import fold, is_spanish_word
+from .spanish.lists import GIVEN, SURNAMES
 from .core.records import Paragraph, atomic_write, read_bytes
 
 # %% ../nbs/03_minutes.ipynb #cdc39c97
@@ -597,7 +598,7 @@ def check(
             return check_fragment(read_bytes(path).decode("utf-8-sig"))
         except UnicodeDecodeError:
             raise InputError("neither a .docx nor UTF-8 text", where=path.name) from None
-    from astra_lib.core.ooxml_rules import audit_file, check_file, check_round_trip
+    from astra_lib.word.rules import audit_file, check_file, check_round_trip
 
     found = check_file(path)
     if not found:

@@ -19,15 +19,16 @@ from typing import Any
 import scrubadub
 
 from .core.errors import GateError, InputError
-from .core.pii_crf import NameModel
-from .core.pii_heard import NOISY, Ear, Vocabulary, believable, noise, trimmed, written_names
-from .core.pii_leak import Leak, leak_gate, leak_scan
-from .core.pii_map import LOOKALIKE, PERSON_TYPES, PLACEHOLDER, WHOLE, PlaceholderMap
-from .core.pii_names import GIVEN, PARTICLES, PLACES, SURNAMES, fold, phonetic
-from .core.pii_patterns import find_structured
-from .core.pii_people import (
+from .privacy.tagger import NameModel
+from .privacy.misheard import NOISY, Ear, Vocabulary, believable, noise, trimmed, written_names
+from .privacy.gate import Leak, leak_gate, leak_scan
+from .privacy.placeholders import LOOKALIKE, PERSON_TYPES, PLACEHOLDER, WHOLE, PlaceholderMap
+from .spanish.words import fold, phonetic
+from .spanish.lists import GIVEN, PARTICLES, PLACES, SURNAMES
+from .privacy.forms import find_structured
+from .privacy.people import (
     Mention, Roster, Token, extended, find_again, find_listed, find_roster, find_triggered, is_place, known_names, letter_case, looks_like_name, name_words, nearly_same_name, places_named, same_name, tokenize)
-from .core.pii_xml import FRAGMENT, replace_in_xml, xml_text
+from .privacy.xml import FRAGMENT, replace_in_xml, xml_text
 from .core.records import Block, Pair, Paragraph, Transcript, Utterance, Word
 from .text import read_number
 

@@ -172,7 +172,7 @@ def swap(demo: Demo, judged: runner.Executed) -> None:
     from app_gradio import auth, main
     from app_gradio.service import Service
 
-    from .run_promotion import bootstrap
+    from .promote import bootstrap
 
     service = Service.open(demo.settings)
     try:

@@ -17,15 +17,14 @@ from typing import Any
 
 from astra_lib.core import settings as settings_module
 from astra_lib.core.errors import AstraError, InputError, MissingError
-from astra_lib.core.manifest import MANIFEST, artifacts, fingerprint
+from astra_lib.core.manifest import MANIFEST, artifacts, fingerprint, runs_folder
 from astra_lib.core.records import atomic_write, read_json, sha256_bytes
 from astra_lib.core.run import Run
 from astra_lib.core.settings import Settings
 
 HERE = Path(__file__).resolve().parent
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
-# job -> the module whose `declare(parameters, settings)` names what the run depends on
-MODULES = {"mine": "run_mining", "dataset": "build_dataset", "train": "run_training", "judge": "run_judge", "promote": "run_promotion"}
+
 
 
 class JobError(AstraError, RuntimeError):
@@ -156,7 +155,7 @@ def as_error(failure: Any, job: str, page: Path) -> JobError:
 
 def declare(job: str, parameters: dict[str, Any], settings: Settings) -> tuple[dict[str, Any], dict[str, Path]]:
     """`(parameters, inputs)` that make two runs of a job the same: defaults filled in, the newest run named."""
-    module = importlib.import_module(f"jobs.{MODULES[job]}")
+    module = importlib.import_module(f"jobs.{job}")
     defaults = {name: default for name, (_, default) in contract(job).items()}
     return module.declare({**defaults, **parameters}, settings)
 
@@ -181,7 +180,7 @@ def already(job: str, parameters: dict[str, Any], settings: Settings) -> Run | N
 
 def newest(job: str, tenant: str, settings: Settings) -> str:
     """The run id of a tenant's newest finished run of `job`."""
-    folder = settings.data_dir / "runs" / job
+    folder = runs_folder(settings) / job
     for path in sorted(folder.glob(f"*/{MANIFEST}"), reverse=True):
         if read_json(path)["tenant"] == tenant:
             return path.parent.name

@@ -16,9 +16,8 @@ from astra_lib.core.records import Paragraph, Transcript, Utterance, Word
 from astra_lib.core.settings import Semantic, load
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks" / "align"))
-from sessions import Built, minutes_session, session  # noqa: E402
-
 from data import as_segments  # noqa: E402
+from sessions import Built, minutes_session, session  # noqa: E402
 
 PARAMS = load({}).align
 HARD = {"hard": 0.7, "formula": 0.05, "unspoken": 0.08, "unwritten": 0.17}

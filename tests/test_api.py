@@ -20,6 +20,7 @@ from app_gradio.auth import issue
 from app_gradio.main import running
 from app_gradio.service import Service
 from astra_lib.core import services
+from astra_lib.core.base_model import load_tokenizer
 from astra_lib.core.records import sha256_bytes, sha256_file, write_jsonl
 from astra_lib.core.registry import AdapterRef
 from astra_lib.core.run import Run
@@ -27,7 +28,6 @@ from astra_lib.core.supervisor import Process
 from astra_lib.formatter import build_prompt
 from astra_lib.minutes import check, read_minutes
 from trainer import control_plane
-from trainer.base_model import load_tokenizer
 from trainer.job_table import CANCELLED, FAILED, QUEUED, SUCCEEDED, Job, advance
 from trainer.job_table import load as load_job
 

@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from astra_lib.core.base_model import load_tokenizer
 from astra_lib.core.chat import CHATML
 from astra_lib.core.errors import ConflictError, InputError, MissingError
 from astra_lib.core.records import Example, read_json, read_jsonl, sha256_file
 from astra_lib.core.settings import Settings, load
 from astra_lib.core.store import Store
 from astra_lib.formatter import build_examples, split, token_count
-from jobs import build_dataset, run_mining, runner
-from jobs.build_dataset import Dataset, Published, chat_of, exact_rows, publish, published, to_keep
-from trainer.base_model import load_tokenizer
+from jobs import dataset, mine, runner
+from jobs.dataset import Dataset, Published, chat_of, exact_rows, publish, published, to_keep
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples" / "manantial"
 CHOSEN = ("2026-02-12", "2026-03-05", "2026-03-12", "2026-04-21")
@@ -37,8 +37,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def mined(source: Path, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> run_mining.Mined:
-    return run_mining.mine(source, "manantial", tmp_path_factory.mktemp("mined"), settings)
+def mined(source: Path, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> mine.Mined:
+    return mine.mine(source, "manantial", tmp_path_factory.mktemp("mined"), settings)
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +46,8 @@ def tokenizer(settings: Settings) -> Any:
     return load_tokenizer(settings)
 
 
-def build(mined: run_mining.Mined, out: Path, settings: Settings, tokenizer: Any, **more: Any) -> Dataset:
-    return build_dataset.build_dataset(mined, "manantial", SAMPLES / "roster.json", out, settings, tokenizer, **more)
+def build(mined: mine.Mined, out: Path, settings: Settings, tokenizer: Any, **more: Any) -> Dataset:
+    return dataset.build_dataset(mined, "manantial", SAMPLES / "roster.json", out, settings, tokenizer, **more)
 
 
 @pytest.fixture
@@ -57,11 +57,11 @@ def fresh(settings: Settings, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def made(mined: run_mining.Mined, settings: Settings, tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+def made(mined: mine.Mined, settings: Settings, tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return build(mined, tmp_path_factory.mktemp("dataset"), settings, tokenizer)
 
 
-def test_every_paragraph_and_every_row_is_kept_or_counted(made: Dataset, mined: run_mining.Mined) -> None:
+def test_every_paragraph_and_every_row_is_kept_or_counted(made: Dataset, mined: mine.Mined) -> None:
     card, counted = made.card, made.card["accounting"]
     assert counted["paragraphs"] == sum(len(mined.pairs_of(s)) for s in mined.sessions) > 300
     of_rows = ("a marker", "longer than max_length", "second scan", "training would teach", "boilerplate", "session stands apart")
@@ -80,23 +80,23 @@ def test_every_row_is_whole_within_the_limit_and_exact_in_its_template(made: Dat
     assert all(unicodedata.is_normalized("NFC", path.read_bytes().decode("utf-8")) for path in made.files.values())
 
 
-def test_sessions_on_one_bill_stand_together_also_when_one_leaves_the_year_out(made: Dataset, mined: run_mining.Mined) -> None:
+def test_sessions_on_one_bill_stand_together_also_when_one_leaves_the_year_out(made: Dataset, mined: mine.Mined) -> None:
     """2026-04-21 is on "Proyecto de Acuerdo No. 014 de 2026", 2026-03-12 votes on "No. 014"."""
-    about = build_dataset.bills_of(mined)
+    about = dataset.bills_of(mined)
     assert "14/2026" in about["2026-03-12"] & about["2026-04-21"]
     assert made.card["sessions"]["2026-03-12"] == made.card["sessions"]["2026-04-21"]
     assert not {r.session_id for r in made.examples["train"]} & {r.session_id for r in made.examples["val"]}
 
 
-def test_lineage_names_files_aligner_and_masks_of_every_session(made: Dataset, mined: run_mining.Mined, source: Path, settings: Settings) -> None:
+def test_lineage_names_files_aligner_and_masks_of_every_session(made: Dataset, mined: mine.Mined, source: Path, settings: Settings) -> None:
     lineage = made.card["lineage"]
     assert list(lineage) == mined.sessions == sorted(CHOSEN)
     for session, row in lineage.items():
         assert row["acta_sha256"] == sha256_file(source / session / "acta.docx")
         assert row["transcript_sha256"] == [sha256_file(source / session / "transcript.json")]
         assert row["pairs_sha256"] == sha256_file(mined.out / session / "pairs.jsonl")
-        assert row["aligner"] == {"version": run_mining.MINING_VERSION, "code": runner.code_digest(*run_mining.CODE),
-                                  "parameters": run_mining.asdict(settings.align)}
+        assert row["aligner"] == {"version": mine.MINING_VERSION, "code": runner.code_digest(*mine.CODE),
+                                  "parameters": mine.asdict(settings.align)}
         assert row["side"] == made.card["sessions"][session] and sum(row["masked"].values()) > 0
     assert sum((Counter(r["masked"]) for r in lineage.values()), Counter()) == made.card["personal_data_masked"]
     page = made.files["card.md"].read_text(encoding="utf-8")
@@ -115,18 +115,18 @@ def test_the_balance_adds_up(made: Dataset) -> None:
     assert 0 < weights["train"]["rows"] <= weights["train_before"]["rows"] and all(f["after"] <= weights["copies"] for f in weights["most_frequent"])
 
 
-def test_the_same_sessions_give_the_same_bytes(made: Dataset, mined: run_mining.Mined, fresh: Settings, tokenizer: Any, tmp_path: Path) -> None:
+def test_the_same_sessions_give_the_same_bytes(made: Dataset, mined: mine.Mined, fresh: Settings, tokenizer: Any, tmp_path: Path) -> None:
     again = build(mined, tmp_path / "again", fresh, tokenizer)
     assert {n: sha256_file(p) for n, p in again.files.items()} == {n: sha256_file(p) for n, p in made.files.items()}
 
 
-def test_filters_reach_the_rows_and_the_card(made: Dataset, mined: run_mining.Mined, settings: Settings, tokenizer: Any, tmp_path: Path) -> None:
+def test_filters_reach_the_rows_and_the_card(made: Dataset, mined: mine.Mined, settings: Settings, tokenizer: Any, tmp_path: Path) -> None:
     strict = build(mined, tmp_path / "strict", settings, tokenizer, limits={"min_words": 6, "leave_out": ("vote", "signature", "table")})
     assert strict.card["dropped"]["kind vote"] > 0 and "vote" not in strict.card["kinds"] and "vote" in made.card["kinds"]
     assert strict.card["filters"]["min_words"] == 6 and strict.card["dropped"]["too short"] > made.card["dropped"].get("too short", 0)
 
 
-def spoil(mined: run_mining.Mined, folder: Path, change: dict[str, Any]) -> run_mining.Mined:
+def spoil(mined: mine.Mined, folder: Path, change: dict[str, Any]) -> mine.Mined:
     """A copy of what was mined whose first taught paragraph is changed, byte for byte as given: no NFC on the way."""
     shutil.copytree(mined.out, folder)
     path = folder / "2026-02-12" / "pairs.jsonl"
@@ -257,14 +257,14 @@ def test_the_job_publishes_reports_is_reused_and_keeps_a_session_in_place_when_a
     (more / other / "session.json").write_text(json.dumps({**card, "session_id": other}), encoding="utf-8")
     runner.execute("mine", {"tenant": "manantial", "source": str(more)}, settings)
     second = read_json(runner.execute("dataset", {"tenant": "manantial"}, settings).folder / "card.json")
-    about = build_dataset.bills_of(build_dataset.mined_of(runner.newest("mine", "manantial", settings), settings))
+    about = dataset.bills_of(dataset.mined_of(runner.newest("mine", "manantial", settings), settings))
     assert split(about, share, seed)["2026-04-21"] != sides["2026-04-21"], "by the hash alone it would have moved"
     assert sides.items() <= second["sessions"].items() and second["sessions"][other] == sides["2026-04-21"]
 
 
 def test_a_dataset_of_a_mine_run_that_never_was_is_said(settings):
     with pytest.raises(MissingError):
-        build_dataset.declare({"tenant": "manantial", "mine_run": "20200101T000000000-00000000", "roster": str(SAMPLES / "roster.json")}, settings)
+        dataset.declare({"tenant": "manantial", "mine_run": "20200101T000000000-00000000", "roster": str(SAMPLES / "roster.json")}, settings)
 
 
 def test_unwritten_speech_is_the_only_row_that_answers_nothing(made):

@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from astra_lib.core.base_model import load_tokenizer
 from astra_lib.core.chat import CHATML, FORMATS, LLAMA3, check_rows, format_of
 from astra_lib.core.errors import InputError
 from astra_lib.core.records import Example, Pair, read_json, read_jsonl, write_jsonl
 from astra_lib.formatter import build_examples, build_prompt, fit, token_count
 from astra_lib.minutes import paragraph_xml, read_minutes
 from astra_lib.transcript import read_transcript, speech_blocks
-from trainer.base_model import load_tokenizer
 from trainer.train import fitting_rows
 
 SESSIONS = Path(__file__).resolve().parents[1] / "samples" / "manantial" / "sessions"

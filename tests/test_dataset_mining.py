@@ -11,7 +11,7 @@ import pytest
 from astra_lib.core.errors import GateError
 from astra_lib.core.records import read_json, sha256_file, write_json
 from astra_lib.core.settings import Settings
-from jobs import build_dataset, run_mining
+from jobs import dataset, mine
 
 SHORT = Path(__file__).resolve().parents[1] / "samples" / "manantial" / "sessions" / "2026-03-05"
 
@@ -31,56 +31,56 @@ def source(tmp_path: Path) -> Path:
 
 def test_a_new_session_is_mined_alone_and_the_others_are_not_written_again(source: Path, tmp_path: Path, settings: Settings) -> None:
     out = tmp_path / "out"
-    run_mining.mine(source, "manantial", out, settings)
+    mine.mine(source, "manantial", out, settings)
     before = {s: (out / s / "pairs.jsonl").stat().st_mtime_ns for s in ("one", "two")}
     add(source, "three")
-    mined = run_mining.mine(source, "manantial", out, settings)
+    mined = mine.mine(source, "manantial", out, settings)
     assert sorted(mined.reused) == ["one", "two"] and mined.sessions == ["one", "three", "two"]
     assert {s: (out / s / "pairs.jsonl").stat().st_mtime_ns for s in before} == before
 
 
 def test_other_parameters_mine_everything_again_and_say_which(source: Path, tmp_path: Path, settings: Settings) -> None:
-    run_mining.mine(source, "manantial", tmp_path / "out", settings)
+    mine.mine(source, "manantial", tmp_path / "out", settings)
     wider = replace(settings, align=replace(settings.align, max_lookahead=30.0))
-    assert run_mining.mine(source, "manantial", tmp_path / "out", wider).reused == []
+    assert mine.mine(source, "manantial", tmp_path / "out", wider).reused == []
     kept = read_json(tmp_path / "out" / "one" / "metrics.json")["aligner"]
-    assert kept["parameters"]["max_lookahead"] == 30.0 and kept["version"] == run_mining.MINING_VERSION
+    assert kept["parameters"]["max_lookahead"] == 30.0 and kept["version"] == mine.MINING_VERSION
 
 
 def test_a_spoiled_session_is_quarantined_and_comes_back_when_it_is_mended(source: Path, tmp_path: Path, settings: Settings) -> None:
     out, acta = tmp_path / "out", source / "two" / "acta.docx"
     whole = acta.read_bytes()
     acta.write_bytes(whole[: len(whole) // 2])
-    first = run_mining.mine(source, "manantial", out, settings)
+    first = mine.mine(source, "manantial", out, settings)
     assert first.sessions == ["one"] and list(first.quarantined) == ["two"] and not (out / "two").exists()
     acta.write_bytes(whole)
-    mended = run_mining.mine(source, "manantial", out, settings)
+    mended = mine.mine(source, "manantial", out, settings)
     assert mended.sessions == ["one", "two"] and mended.reused == ["one"] and mended.quarantined == {}
 
 
 def test_a_consent_that_is_withdrawn_takes_the_session_out_although_it_was_mined(source: Path, tmp_path: Path, settings: Settings) -> None:
     out = tmp_path / "out"
-    run_mining.mine(source, "manantial", out, settings)
+    mine.mine(source, "manantial", out, settings)
     for value in (False, "true", 1, None):
         write_json(source / "two" / "session.json", {**read_json(source / "two" / "session.json"), "consent": value})
-        mined = run_mining.mine(source, "manantial", out, settings)
+        mined = mine.mine(source, "manantial", out, settings)
         assert mined.sessions == ["one"] and "consent" in mined.quarantined["two"], value
-    read_back = run_mining.load_mined(out)
-    assert read_back.sessions == ["one"] and list(build_dataset.bills_of(read_back)) == ["one"], "nothing of it can reach a row"
+    read_back = mine.load_mined(out)
+    assert read_back.sessions == ["one"] and list(dataset.bills_of(read_back)) == ["one"], "nothing of it can reach a row"
 
 
 def test_a_session_that_is_gone_is_gone(source: Path, tmp_path: Path, settings: Settings) -> None:
-    run_mining.mine(source, "manantial", tmp_path / "out", settings)
+    mine.mine(source, "manantial", tmp_path / "out", settings)
     shutil.rmtree(source / "two")
-    assert run_mining.mine(source, "manantial", tmp_path / "out", settings).sessions == ["one"]
+    assert mine.mine(source, "manantial", tmp_path / "out", settings).sessions == ["one"]
 
 
 def test_two_folders_with_one_id_are_both_set_aside_and_neither_overwrites_what_was_mined(source: Path, tmp_path: Path, settings: Settings) -> None:
     out = tmp_path / "out"
-    run_mining.mine(source, "manantial", out, settings)
+    mine.mine(source, "manantial", out, settings)
     before = sha256_file(out / "one" / "pairs.jsonl")
     add(source, "twin", session_id="one")
-    mined = run_mining.mine(source, "manantial", out, settings)
+    mined = mine.mine(source, "manantial", out, settings)
     assert mined.sessions == ["two"] and set(mined.quarantined) == {"one", "twin"}
     assert all("used by 2 folders" in reason for reason in mined.quarantined.values())
     assert sha256_file(out / "one" / "pairs.jsonl") == before
@@ -90,4 +90,4 @@ def test_when_every_session_is_refused_it_is_an_error_with_the_reasons(source: P
     for name in ("one", "two"):
         (source / name / "transcript.json").write_text("{", encoding="utf-8")
     with pytest.raises(GateError, match=r"none of 2 sessions could be mined \(one: .*JSON"):
-        run_mining.mine(source, "manantial", tmp_path / "out", settings)
+        mine.mine(source, "manantial", tmp_path / "out", settings)

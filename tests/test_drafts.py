@@ -21,15 +21,15 @@ from app_gradio.journal import Journal
 from app_gradio.service import Service
 from app_gradio.sessions import _write, draft
 from astra_lib.core import services
-from astra_lib.core._launch import started_ticks
+from astra_lib.core.base_model import load_tokenizer
 from astra_lib.core.errors import ConflictError, ServiceError
+from astra_lib.core.launcher import started_ticks
 from astra_lib.core.records import read_json, sha256_bytes, sha256_file, write_json
 from astra_lib.core.registry import AdapterRef
 from astra_lib.core.supervisor import Process
 from astra_lib.formatter import Context, build_prompt
 from astra_lib.minutes import check, fragment_texts, read_minutes
 from astra_lib.transcript import read_transcript
-from trainer.base_model import load_tokenizer
 
 from . import tiny
 from .conftest import settings_at

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app_gradio.engine import _Names
-from trainer.base_model import load_tokenizer
+from astra_lib.core.base_model import load_tokenizer
 
 from .conftest import settings_at
 

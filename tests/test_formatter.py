@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from astra_lib.core.base_model import load_tokenizer
 from astra_lib.core.errors import InputError
 from astra_lib.core.records import Block, Example, Pair, read_jsonl
 from astra_lib.formatter import (
@@ -34,7 +35,6 @@ from astra_lib.formatter import (
     write_dataset,
 )
 from astra_lib.minutes import check, paragraph_xml
-from trainer.base_model import load_tokenizer
 
 
 def pair(i: int, text: str, start: float | None, end: float | None, kind: str = "list", session: str = "2026-01-01", confidence: float = .9) -> Pair:

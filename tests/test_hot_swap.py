@@ -12,9 +12,9 @@ import pytest
 
 from app_gradio import lora
 from app_gradio.engine import Batcher, Engine
+from astra_lib.core.base_model import load_tokenizer
 from astra_lib.core.errors import AstraError, GateError, InputError, MissingError
 from astra_lib.core.settings import Settings
-from trainer.base_model import load_tokenizer
 
 from . import tiny
 

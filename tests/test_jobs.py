@@ -12,8 +12,8 @@ import pytest
 from astra_lib.core.errors import GateError, InputError, MissingError
 from astra_lib.core.records import read_json, sha256_bytes, sha256_file, write_json
 from astra_lib.core.registry import AdapterRef
-from jobs import run_mining, runner
-from jobs.run_judge import declare, select
+from jobs import mine, runner
+from jobs.judge import declare, select
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples" / "manantial" / "sessions"
 SHORT = "2026-03-05"
@@ -48,7 +48,7 @@ def test_bad_sessions_are_quarantined_with_their_reason_and_the_rest_goes_on(sou
     }
     for name, spoil in spoiled.items():
         spoil(copy(source, name))
-    mined = run_mining.mine(source, "manantial", tmp_path / "out", settings)
+    mined = mine.mine(source, "manantial", tmp_path / "out", settings)
     assert mined.sessions == [SHORT]
     assert set(mined.quarantined) == set(spoiled) and all(len(r) > 15 and "Traceback" not in r for r in mined.quarantined.values())
     assert "consent" in mined.quarantined["no-consent"]
@@ -59,28 +59,28 @@ def test_bad_sessions_are_quarantined_with_their_reason_and_the_rest_goes_on(sou
 def test_two_sessions_with_one_id_are_both_set_aside(source, tmp_path, settings):
     copy(source, "twin", session_id=SHORT)
     copy(source, "other")
-    mined = run_mining.mine(source, "manantial", tmp_path / "out", settings)
+    mined = mine.mine(source, "manantial", tmp_path / "out", settings)
     assert mined.sessions == ["other"] and "twin" in mined.quarantined and SHORT in mined.quarantined
 
 
 def test_only_what_changed_is_mined_again(source, tmp_path, settings):
     copy(source, "second")
-    first = run_mining.mine(source, "manantial", tmp_path / "out", settings)
+    first = mine.mine(source, "manantial", tmp_path / "out", settings)
     assert first.reused == []
-    again = run_mining.mine(source, "manantial", tmp_path / "out", settings)
+    again = mine.mine(source, "manantial", tmp_path / "out", settings)
     assert sorted(again.reused) == sorted(first.sessions)
     card = source / "second" / "transcript.json"
     words = json.loads(card.read_text())
     words["words"][0]["text"] = "Cambiado"
     card.write_text(json.dumps(words))
-    assert run_mining.mine(source, "manantial", tmp_path / "out", settings).reused == [SHORT]
+    assert mine.mine(source, "manantial", tmp_path / "out", settings).reused == [SHORT]
 
 
 def test_an_acta_of_another_session_is_not_aligned_with_confidence(source, tmp_path, settings):
     other = next(s for s in sorted(SAMPLES.iterdir()) if s.name != SHORT)
     folder = copy(source, "mixed-up")
     shutil.copy(other / "acta.docx", folder / "acta.docx")
-    mined = run_mining.mine(source, "manantial", tmp_path / "out", settings)
+    mined = mine.mine(source, "manantial", tmp_path / "out", settings)
     assert mined.sessions == [SHORT] and "belong" in mined.quarantined["mixed-up"]
 
 
@@ -88,21 +88,21 @@ def test_a_killed_mining_leaves_no_half_session(source, tmp_path, settings, monk
     from astra_lib import aligner
 
     monkeypatch.setattr(aligner.Alignment, "report", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
-    session = run_mining.discover(source, "manantial", {})[0][0]
+    session = mine.discover(source, "manantial", {})[0][0]
     (tmp_path / "out").mkdir()
     with pytest.raises(KeyboardInterrupt):
-        run_mining.mine_session(session, str(tmp_path / "out"), asdict(settings.align))
+        mine.mine_session(session, str(tmp_path / "out"), asdict(settings.align))
     assert not (tmp_path / "out" / SHORT).exists()
     with pytest.raises(MissingError):
-        run_mining.load_mined(tmp_path / "out")
+        mine.load_mined(tmp_path / "out")
 
 
 def test_no_folder_and_no_session_are_said(tmp_path, settings):
     with pytest.raises(MissingError, match="no such folder"):
-        run_mining.mine(tmp_path / "none", "manantial", tmp_path / "out", settings)
+        mine.mine(tmp_path / "none", "manantial", tmp_path / "out", settings)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no session found"):
-        run_mining.mine(tmp_path / "empty", "manantial", tmp_path / "out", settings)
+        mine.mine(tmp_path / "empty", "manantial", tmp_path / "out", settings)
 
 
 def test_parameters_are_typed_by_the_notebook():
@@ -138,7 +138,7 @@ def test_a_failing_job_is_one_line_and_keeps_its_notebook(settings, tmp_path):
 
 
 def test_a_verdict_against_it_stops_a_promotion(settings, registry):
-    from jobs.run_promotion import promote_run
+    from jobs.promote import promote_run
 
     folder = settings.data_dir / "runs" / "judge" / "20260101T000000000-00000000"
     verdict = write_json(folder / "verdict.json", {"verdict": "REJECTED", "candidate_sha256": "a" * 64})
@@ -163,10 +163,10 @@ def test_mining_runs_on_a_dask_cluster_when_one_is_named(source, tmp_path, setti
     from distributed import LocalCluster
 
     copy(source, "second")
-    local = run_mining.mine(source, "manantial", tmp_path / "local", settings)
+    local = mine.mine(source, "manantial", tmp_path / "local", settings)
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1", silence_logs=50) as cluster:
         chosen = replace(settings, mine=replace(settings.mine, dask=cluster.scheduler_address))
-        far = run_mining.mine(source, "manantial", tmp_path / "dask", chosen)
+        far = mine.mine(source, "manantial", tmp_path / "dask", chosen)
     assert far.sessions == local.sessions == [SHORT, "second"]
     assert far.pairs_of("second") == local.pairs_of("second"), "the same pairs wherever they were mined"
 

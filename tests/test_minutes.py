@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from astra_cli.main import main
 from astra_lib.core.errors import InputError, MissingError
-from astra_lib.core.ooxml import Limits
 from astra_lib.core.records import KINDS, Paragraph
 from astra_lib.minutes import (
     GRAMMAR,
@@ -27,6 +26,7 @@ from astra_lib.minutes import (
     read_minutes,
     write_minutes,
 )
+from astra_lib.word.package import Limits
 
 from .wordfiles import Clerk, sample_acta, write_docx
 

@@ -21,6 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from astra_lib.core import services
 from astra_lib.core.errors import ConflictError, GateError, InputError, MissingError, ServiceError
+from astra_lib.core.events import Events
 from astra_lib.core.records import sha256_file, write_json
 from astra_lib.core.registry import CHANNEL, AdapterRef, Promotion, Registry, current_key, promotions_key
 from astra_lib.core.settings import Settings
@@ -185,7 +186,7 @@ def only(found: list[Promotion], tenant: str) -> list[int]:
 
 
 def test_events_come_at_once_and_once(registry: Registry, tenant: str) -> None:
-    feed = registry.events("replica-once")
+    feed = Events(registry, "replica-once")
     for promotion in feed.poll(0):
         feed.done(promotion)
     later = threading.Timer(0.3, promote, (registry, tenant, "a"))
@@ -200,7 +201,7 @@ def test_events_come_at_once_and_once(registry: Registry, tenant: str) -> None:
 
 
 def test_two_replicas_hear_the_same(registry: Registry, tenant: str) -> None:
-    feeds = [registry.events(f"replica-{i}") for i in range(2)]
+    feeds = [Events(registry, f"replica-{i}") for i in range(2)]
     for feed in feeds:
         for promotion in feed.poll(0):
             feed.done(promotion)
@@ -210,7 +211,7 @@ def test_two_replicas_hear_the_same(registry: Registry, tenant: str) -> None:
 
 
 def test_doubled_and_late_events_change_nothing(registry: Registry, tenant: str) -> None:
-    feed = registry.events("replica-doubled")
+    feed = Events(registry, "replica-doubled")
     feed.poll(0)
     first, second = promote(registry, tenant, "a"), promote(registry, tenant, "b")
     for promotion in (p for p in feed.poll(5) if p.tenant == tenant):
@@ -226,7 +227,7 @@ def test_doubled_and_late_events_change_nothing(registry: Registry, tenant: str)
 
 def test_lost_messages_are_found_by_comparing(registry: Registry, tenant: str) -> None:
     """Neither pub/sub nor the stream carries it: the timer's comparison with the truth does."""
-    feed = registry.events("replica-lost", reconcile_s=0.5)
+    feed = Events(registry, "replica-lost", reconcile_s=0.5)
     for promotion in feed.poll(0):
         feed.done(promotion)
     made = promote(registry, tenant, "a")
@@ -236,12 +237,12 @@ def test_lost_messages_are_found_by_comparing(registry: Registry, tenant: str) -
 
 
 def test_a_replica_that_died_before_confirming_hears_again(registry: Registry, tenant: str) -> None:
-    dying = registry.events("replica-dying")
+    dying = Events(registry, "replica-dying")
     dying.poll(0)
     promote(registry, tenant, "a")
     assert only(dying.poll(5), tenant) == [1]
     dying.close()
-    reborn = registry.events("replica-dying")
+    reborn = Events(registry, "replica-dying")
     found = [p for p in reborn.poll(5) if p.tenant == tenant]
     assert [p.generation for p in found] == [1]
     assert registry.client.xpending(promotions_key(tenant), reborn.group)["pending"] == 1
@@ -251,7 +252,7 @@ def test_a_replica_that_died_before_confirming_hears_again(registry: Registry, t
 
 def test_an_unconfirmed_promotion_comes_again_with_the_timer(registry: Registry, tenant: str) -> None:
     """Its adapter could not be loaded just now; it is offered again, not at every poll."""
-    feed = registry.events("replica-retry", reconcile_s=0.6)
+    feed = Events(registry, "replica-retry", reconcile_s=0.6)
     promote(registry, tenant, "a")
     assert only(feed.poll(0), tenant) == [1]
     assert only(feed.poll(0.1), tenant) == []
@@ -259,21 +260,22 @@ def test_an_unconfirmed_promotion_comes_again_with_the_timer(registry: Registry,
 
 
 def test_groups_of_replicas_long_gone_are_deleted(registry: Registry, tenant: str) -> None:
-    registry.events("replica-gone").poll(0)
+    Events(registry, "replica-gone").poll(0)
     registry.client.zadd("replicas", {"replica-gone": time.time() - 30 * 24 * 3600})
-    registry.events("replica-alive").poll(0)
+    Events(registry, "replica-alive").poll(0)
     groups = {group["name"] for group in registry.client.xinfo_groups(promotions_key(tenant))}
     assert "replica:replica-alive" in groups
     assert "replica:replica-gone" not in groups
 
 
 def test_wait_wakes_and_times_out(registry: Registry, tenant: str) -> None:
-    assert registry.wait("waiting", 5)  # it subscribed only now: it may have missed something
+    feed = Events(registry, "waiting")
+    assert feed.wake(5)  # it subscribed only now: it may have missed something
     started = time.monotonic()
-    assert not registry.wait("waiting", 0.4)
+    assert not feed.wake(0.4)
     assert 0.3 < time.monotonic() - started < 2
     threading.Timer(0.2, promote, (registry, tenant, "a")).start()
-    assert registry.wait("waiting", 5)
+    assert feed.wake(5)
 
 
 class Replicas(RuleBasedStateMachine):
@@ -289,7 +291,7 @@ class Replicas(RuleBasedStateMachine):
         self.tenant = f"machine-{time.monotonic_ns()}"
         self.registry.register_tenant(self.tenant)
         self.names = [f"{self.tenant}-{i}" for i in range(2)]
-        self.feeds = [self.registry.events(name, reconcile_s=3600) for name in self.names]
+        self.feeds = [Events(self.registry, name, reconcile_s=3600) for name in self.names]
         self.serving = [0, 0]
 
     @rule(name=st.sampled_from("abc"))
@@ -313,7 +315,7 @@ class Replicas(RuleBasedStateMachine):
     @rule(who=st.integers(0, 1))
     def crash(self, who: int) -> None:
         self.feeds[who].close()
-        self.feeds[who] = self.registry.events(self.names[who], reconcile_s=3600)
+        self.feeds[who] = Events(self.registry, self.names[who], reconcile_s=3600)
         self.serving[who] = 0
 
     @rule(data=st.data())
@@ -363,7 +365,7 @@ def test_everything_survives_a_kill_of_redis(own_redis: Settings) -> None:
     registry, tenant = Registry.open(own_redis), "manantial"
     registry.register_tenant(tenant)
     heard: list[int] = []
-    feed = Registry.open(own_redis).events("replica", reconcile_s=5)
+    feed = Events(Registry.open(own_redis), "replica", reconcile_s=5)
 
     def listen() -> None:
         for promotion in feed:
@@ -413,14 +415,14 @@ def test_everything_survives_a_kill_of_redis(own_redis: Settings) -> None:
 
 def test_without_redis_the_error_says_what_to_do(own_redis: Settings) -> None:
     registry = Registry.open(own_redis)
-    feed = registry.events("replica")
+    feed = Events(registry, "replica")
     feed.poll(0)
     services.down(own_redis, grace_s=5)
-    for call in (lambda: registry.current("x"), registry.tenants, lambda: feed.poll(0.1), lambda: registry.wait("r", 0.1)):
+    for call in (lambda: registry.current("x"), registry.tenants, lambda: feed.poll(0.1), lambda: feed.wake(0.1)):
         with pytest.raises(ServiceError, match="astra services up") as caught:
             call()
         assert "\n" not in str(caught.value)
         assert json.dumps(str(caught.value)).count("@") == 0
     services.up(own_redis)
     assert registry.tenants() == []
-    assert registry.wait("r", 0.1)
+    assert feed.wake(0.1)

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from astra_lib.core.errors import GateError, InputError, MissingError
-from astra_lib.core.pii_map import PLACEHOLDER, PlaceholderMap
-from astra_lib.core.pii_names import phonetic
-from astra_lib.core.pii_patterns import find_structured
 from astra_lib.core.records import Block, Pair, Paragraph, Transcript, Utterance, Word
+from astra_lib.privacy.forms import find_structured
+from astra_lib.privacy.placeholders import PLACEHOLDER, PlaceholderMap
 from astra_lib.scrub import Scrubber, leak_gate, leak_scan, unmask
+from astra_lib.spanish.words import phonetic
 from astra_lib.text import read_number
 
 ROSTER = [
@@ -216,8 +216,8 @@ def test_a_broken_roster_is_named(row):
 
 
 def test_the_key_is_made_once_and_private(tmp_path, monkeypatch):
-    from astra_lib.core.pii_map import privacy_key
     from astra_lib.core.settings import load
+    from astra_lib.privacy.placeholders import privacy_key
 
     monkeypatch.delenv("ASTRA_PRIVACY_KEY", raising=False)
     monkeypatch.setenv("ASTRA_DATA_DIR", str(tmp_path))

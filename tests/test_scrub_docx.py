@@ -10,8 +10,8 @@ import pytest
 
 from astra_cli.main import main
 from astra_lib.core.errors import GateError
-from astra_lib.core.pii_docx import scrub_docx
 from astra_lib.minutes import check, read_minutes
+from astra_lib.privacy.docx import scrub_docx
 from astra_lib.scrub import Scrubber, leak_gate, leak_scan
 
 from .test_scrub import ROSTER

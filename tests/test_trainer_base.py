@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from astra_lib.core import base_model
 from astra_lib.core.errors import InputError, MissingError
 from astra_lib.core.records import write_json
 from tests.conftest import settings_at
 from tests.trainer_world import wait_for
-from trainer import base_model
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_the_tokenizer_reads_back_what_it_reads_and_ends_where_it_should(tokeniz
 def test_a_killed_build_leaves_nothing_that_counts(tmp_path: Path) -> None:
     settings = settings_at(tmp_path / "data")
     models = settings.data_dir / "models"
-    code = "from astra_lib.core.settings import load; from trainer.base_model import ensure_base; ensure_base(load())"
+    code = "from astra_lib.core.settings import load; from astra_lib.core.base_model import ensure_base; ensure_base(load())"
     building = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "ASTRA_DATA_DIR": str(settings.data_dir)}, stderr=subprocess.DEVNULL)
     part = wait_for(lambda: next(models.glob(".*.part"), None), 60, "the build")
     building.send_signal(signal.SIGKILL)

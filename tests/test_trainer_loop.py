@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
+from astra_lib.core.base_model import base_digest
 from astra_lib.core.errors import GateError, InputError
 from astra_lib.core.records import sha256_file
 from astra_lib.core.settings import Settings
 from astra_lib.core.store import Store
 from tests.trainer_world import TENANT, dataset, processes, rows, tiny_base, trainer_settings, wait_for
 from trainer import control_plane, job_table, jobs
-from trainer.base_model import base_digest
 from trainer.contract import Hyperparameters, JobInput, Limits, job_payload
 from trainer.runpod_client import RunpodClient
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from astra_lib.core.base_model import base_digest
 from astra_lib.core.records import AdapterCard, to_dict, write_json
-from trainer.base_model import base_digest
 from trainer.packing import pack_adapter
 
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from astra_lib.core import base_model
 from astra_lib.core.records import sha256_file, write_json, write_jsonl
 from astra_lib.core.settings import Settings
-from trainer import base_model
 
 TENANT = "puerto-manantial"
 

@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
 from astra_lib.core.errors import InputError
+from astra_lib.core.tenants import is_tenant
 
 LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 ADAPTER_FILES = ("adapter_config.json", "adapter.json", "adapter_model.safetensors")
@@ -92,8 +93,8 @@ def parse_job_input(raw: Any) -> JobInput:
     values["hyperparameters"] = Hyperparameters(**_typed(Hyperparameters, raw.get("hyperparameters", {}), "hyperparameters"))
     values["limits"] = Limits(**_typed(Limits, raw.get("limits", {}), "limits"))
     job = JobInput(**values)
-    for name in ("job_id", "tenant"):
-        _require(_IDENTIFIER.fullmatch(getattr(job, name)), f"input.{name}", "letters, digits, dots, dashes")
+    _require(_IDENTIFIER.fullmatch(job.job_id), "input.job_id", "letters, digits, dots, dashes")
+    _require(is_tenant(job.tenant), "input.tenant", "letters, digits, dots, dashes")
     _require(_MODEL.fullmatch(job.base_model), "input.base_model", "a model name, not a path")
     for name in ("train_sha256", "val_sha256", "dataset_sha256"):
         _require(_SHA256.fullmatch(getattr(job, name)), f"input.{name}", "64 hexadecimal digits")

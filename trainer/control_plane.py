@@ -24,12 +24,12 @@ from typing import Any
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
+from astra_lib.core.base_model import ensure_base
 from astra_lib.core.errors import MissingError, ServiceError
 from astra_lib.core.records import atomic_write, read_json
 from astra_lib.core.settings import Settings
 from astra_lib.core.supervisor import Process, exclusive, free_ports
 
-from .base_model import ensure_base
 from .plane_state import (
     CANCELLED,
     COMPLETED,

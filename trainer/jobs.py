@@ -15,12 +15,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from astra_lib.core.base_model import base_digest, ensure_base, model_name
 from astra_lib.core.errors import ConflictError, GateError, InputError, MissingError, ServiceError
 from astra_lib.core.records import dumps, read_json, read_jsonl, sha256_bytes, sha256_file
 from astra_lib.core.settings import Settings
 from astra_lib.core.store import Store
 
-from .base_model import base_digest, ensure_base, model_name
 from .contract import Hyperparameters, JobInput, Limits, job_payload, parse_job_input
 from .job_table import (
     CANCELLED,

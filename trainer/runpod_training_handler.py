@@ -22,10 +22,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from astra_lib.core.base_model import base_digest
 from astra_lib.core.errors import AstraError, BudgetError, ConflictError, InputError, ServiceError
 from astra_lib.core.records import dumps, read_json, read_jsonl, sha256_file, write_json
 
-from .base_model import base_digest
 from .child import Child
 from .contract import JobInput, parse_job_input
 from .packing import pack_adapter

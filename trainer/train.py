@@ -25,6 +25,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from astra_lib.core.base_model import base_digest, native_bfloat16
 from astra_lib.core.errors import GateError, InputError
 from astra_lib.core.records import (
     AdapterCard,
@@ -36,7 +37,6 @@ from astra_lib.core.records import (
     write_json,
 )
 
-from .base_model import base_digest, native_bfloat16
 from .contract import LORA_TARGETS, Hyperparameters
 from .packing import non_finite_tensors
 

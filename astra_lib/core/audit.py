@@ -19,9 +19,9 @@ from . import services
 from .clients import redis_client, redis_errors, without_password
 from .errors import ConflictError, GateError, InputError, MissingError, ServiceError
 from .records import AuditRecord, dumps, from_dict, sha256_bytes, to_dict
-from .registry import check_tenant
 from .settings import Settings
 from .store import Store
+from .tenants import check_tenant
 
 log = logging.getLogger("astra.audit")
 GENESIS = "0" * 64
@@ -54,7 +54,7 @@ class AuditLog:
     @classmethod
     def open(cls, settings: Settings) -> AuditLog:
         """In the configured or embedded Redis and S3."""
-        url = services.endpoints(settings).redis_url
+        url = services.up(settings).redis_url
         return cls(redis_client(url), Store.open(settings), address=without_password(url))
 
     def append(self, record: Mapping[str, Any] | AuditRecord) -> str:

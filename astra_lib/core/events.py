@@ -11,20 +11,18 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .clients import redis_errors
 from .errors import ServiceError
-
-if TYPE_CHECKING:
-    from .registry import Promotion, Registry
+from .registry import CHANNEL, Promotion, Registry, promotions_key, read_promotion
 
 _REPLICAS = "replicas"
 _FORGET_S = 7 * 24 * 3600.0  # a replica not heard of for so long is gone: its groups are deleted
 
 
 class Events:
-    """One replica's view. Not to be shared between threads."""
+    """What `replica` (a name that outlives its restarts) has not yet put into service. Not to be shared between threads."""
 
     def __init__(self, registry: Registry, replica: str, *, reconcile_s: float = 30.0) -> None:
         self.registry, self.replica, self.reconcile_s = registry, replica, reconcile_s
@@ -54,8 +52,6 @@ class Events:
         """Confirm that this generation is in service here; it and those before it do not come again."""
         from redis.exceptions import ResponseError
 
-        from .registry import promotions_key, read_promotion
-
         tenant = promotion.tenant
         self._applied[tenant] = max(promotion.generation, self._applied.get(tenant, 0))
         with self._watching("confirm a promotion"):
@@ -76,8 +72,6 @@ class Events:
             if self._closed.is_set():
                 return False
             if self._pubsub is None:
-                from .registry import CHANNEL
-
                 pubsub = self.registry.client.pubsub(ignore_subscribe_messages=True)
                 try:
                     pubsub.subscribe(CHANNEL)
@@ -131,8 +125,6 @@ class Events:
         """What the groups have not delivered yet; of several for one tenant the newest."""
         from redis.exceptions import ResponseError
 
-        from .registry import promotions_key, read_promotion
-
         newest: dict[str, Promotion] = {}
         with self._watching("read promotions"):
             streams = {promotions_key(tenant): ">" for tenant in self._groups}
@@ -154,8 +146,6 @@ class Events:
     def _ensure_group(self, tenant: str) -> None:
         from redis.exceptions import ResponseError
 
-        from .registry import promotions_key
-
         if tenant in self._groups:
             return
         try:
@@ -168,8 +158,6 @@ class Events:
 
     def _keep_house(self, tenants: list[str]) -> None:
         """Note that this replica lives, and delete the groups of those that do not."""
-        from .registry import promotions_key
-
         client, now = self.registry.client, time.time()
         client.zadd(_REPLICAS, {self.replica: now})
         for gone in client.zrangebyscore(_REPLICAS, 0, now - _FORGET_S):

@@ -20,6 +20,20 @@ from .store import Store
 MANIFEST = "manifest.json"
 
 
+def runs_folder(settings: Settings) -> Path:
+    return settings.data_dir / "runs"
+
+
+def run_folder(job: str, run_id: str, settings: Settings) -> Path:
+    """Where a run's files are on this machine. Raises `InputError` for a job or run id that is not a plain name."""
+    return runs_folder(settings) / check_name(job) / check_name(run_id)
+
+
+def run_key(job: str, run_id: str) -> str:
+    """Where they are in the object store, with a slash at the end."""
+    return f"runs/{check_name(job)}/{check_name(run_id)}/"
+
+
 @dataclass
 class Artifact:
     """A file that went in or out. `from_run`: the run whose output an input was. `private`: never leaves this machine."""
@@ -77,7 +91,7 @@ def read_manifest(run_id: str, settings: Settings, store: Store | None = None) -
     Raises `MissingError` when there is none, `InputError` when only a damaged one is left.
     """
     damaged: InputError | None = None
-    for path in (settings.data_dir / "runs").glob(f"*/{check_name(run_id)}/{MANIFEST}"):
+    for path in runs_folder(settings).glob(f"*/{check_name(run_id)}/{MANIFEST}"):
         try:
             return Manifest.read(read_json(path), str(path))
         except InputError as error:
@@ -85,7 +99,7 @@ def read_manifest(run_id: str, settings: Settings, store: Store | None = None) -
     store = store or Store.open(settings)
     for job in store.folders("runs/"):
         with suppress(MissingError):
-            key = f"runs/{job}/{run_id}/{MANIFEST}"
+            key = run_key(job, run_id) + MANIFEST
             return Manifest.read(store.get_json(key), key)
     raise damaged or MissingError("no finished run of this id", where=run_id,
                                   remedy="A run without a manifest did not finish: run its job again")
@@ -125,7 +139,7 @@ def artifact_of(path: Path, name: str | None, settings: Settings) -> Artifact:
         raise MissingError("no such input", where=str(path), remedy="Check the path, or run the job that writes it")
     with disk_errors(path):
         artifact = Artifact(name or path.name, sha256_file(path), path.stat().st_size)
-    runs = (settings.data_dir / "runs").resolve()
+    runs = runs_folder(settings).resolve()
     if path.resolve().is_relative_to(runs) and len(parts := path.resolve().relative_to(runs).parts) > 2:
         folder = runs / parts[0] / parts[1]
         if not (folder / MANIFEST).is_file():

@@ -13,20 +13,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import services
 from .clients import redis_client, redis_errors, without_password
 from .errors import ConflictError, GateError, InputError, MissingError
 from .records import dumps, read_json, sha256_bytes, sha256_file
 from .settings import Settings
-
-if TYPE_CHECKING:
-    from .events import Events
+from .tenants import check_tenant
 
 CHANNEL = "promotions"
 _TENANTS = "tenants"
-_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 # KEYS: current, promotions. ARGV: expected generation, operation id, promotion as JSON, channel, tenant.
@@ -75,12 +72,11 @@ class Registry:
     def __init__(self, client: Any, address: str = "Redis") -> None:
         self.client, self.address = client, address
         self._promote = client.register_script(_PROMOTE)
-        self._feeds: dict[str, Events] = {}
 
     @classmethod
     def open(cls, settings: Settings) -> Registry:
         """The configured Redis or the embedded one (started if need be)."""
-        url = services.endpoints(settings).redis_url
+        url = services.up(settings).redis_url
         registry = cls(redis_client(url), without_password(url))
         with redis_errors(registry.address):
             registry.client.ping()
@@ -160,24 +156,7 @@ class Registry:
             tenant, current.generation + 1, target.adapter, current.adapter.id, target.verdict_run, target.verdict_sha256,
             _now(), by, restores=target.restores or target.generation))
 
-    def events(self, replica: str, *, reconcile_s: float = 30.0) -> Events:
-        """What `replica` (a name that outlives its restarts) has not yet put into service."""
-        from .events import Events
-
-        return Events(self, replica, reconcile_s=reconcile_s)
-
-    def wait(self, replica: str, timeout_s: float = 5.0) -> bool:
-        """Sleep until something may have changed, at most `timeout_s`; True when woken. Then look at `current`.
-
-        Raises `ServiceError` when the connection is lost; after it is back the first call returns at once.
-        """
-        if replica not in self._feeds:
-            self._feeds[replica] = self.events(replica)
-        return self._feeds[replica].wake(timeout_s)
-
     def close(self) -> None:
-        for feed in self._feeds.values():
-            feed.close()
         self.client.close()
 
     def _set(self, operation: str, expected: int, promotion: Promotion) -> Promotion:
@@ -214,12 +193,6 @@ def check_verdict(verdict: Mapping[str, Any] | Path | str, tenant: str, adapter:
         raise GateError("the verdict is about another adapter", where=where,
                         remedy="Promote the adapter that was judged, or judge this one")
     return found
-
-
-def check_tenant(tenant: str) -> str:
-    if not _TENANT.fullmatch(tenant):
-        raise InputError("not a usable tenant name", where=repr(tenant), remedy="Letters, digits, '-', '_', '.'; at most 64")
-    return tenant
 
 
 def current_key(tenant: str) -> str:

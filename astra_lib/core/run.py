@@ -33,6 +33,9 @@ from .manifest import (
     fingerprint,
     is_whole,
     read_manifest,
+    run_folder,
+    run_key,
+    runs_folder,
 )
 from .records import dumps, read_json, sha256_bytes, sha256_file, write_json
 from .settings import Settings
@@ -59,12 +62,12 @@ class Run:
 
     @property
     def dir(self) -> Path:
-        return self.settings.data_dir / "runs" / self.job / self.run_id
+        return run_folder(self.job, self.run_id, self.settings)
 
     @property
     def key(self) -> str:
         """Where it lies in the object store, with a slash at the end."""
-        return f"runs/{self.job}/{self.run_id}/"
+        return run_key(self.job, self.run_id)
 
     @property
     def finished(self) -> bool:
@@ -114,7 +117,7 @@ class Run:
     @classmethod
     def find(cls, job: str, wanted: str, settings: Settings) -> Run | None:
         """The newest finished run with this fingerprint whose outputs are whole, here or in the object store."""
-        for path in sorted((settings.data_dir / "runs" / check_name(job)).glob(f"*/{MANIFEST}"), reverse=True):
+        for path in sorted((runs_folder(settings) / check_name(job)).glob(f"*/{MANIFEST}"), reverse=True):
             with suppress(InputError):
                 manifest = Manifest.read(read_json(path), str(path))
                 if manifest.fingerprint == wanted and all_whole(path.parent, manifest):
@@ -130,7 +133,7 @@ class Run:
     def open(cls, run_id: str, settings: Settings, store: Store | None = None) -> Run:
         """A finished run by its id, fetched from the object store when its files are not whole here."""
         manifest = read_manifest(run_id, settings, store)
-        folder = settings.data_dir / "runs" / manifest.job / run_id
+        folder = run_folder(manifest.job, run_id, settings)
         for artifact in manifest.outputs:
             path = folder / artifact.name
             if is_whole(path, artifact):
@@ -139,7 +142,7 @@ class Run:
                 raise MissingError("a private output lies only on the machine that made it, and is gone or changed here",
                                    where=str(path), remedy=f"Run {manifest.job} again here")
             store = store or Store.open(settings)
-            store.get_file(f"runs/{manifest.job}/{run_id}/{artifact.name}", path, artifact.sha256)
+            store.get_file(run_key(manifest.job, run_id) + artifact.name, path, artifact.sha256)
         with suppress(InputError, MissingError):
             if read_json(folder / MANIFEST) == asdict(manifest):
                 return cls._of(manifest, settings)
@@ -262,7 +265,7 @@ class Run:
 
 
 def _unfinished(settings: Settings, job: str) -> Iterator[Path]:
-    for path in (settings.data_dir / "runs" / check_name(job)).glob(f"*/{_STARTED}"):
+    for path in (runs_folder(settings) / check_name(job)).glob(f"*/{_STARTED}"):
         if not (path.parent / MANIFEST).exists():
             yield path.parent
 

@@ -84,7 +84,12 @@ def up(settings: Settings, *, owner: int = 0, timeout_s: float = 90) -> Endpoint
     return _endpoints(settings)
 
 
-endpoints = up
+def endpoints(settings: Settings) -> Endpoints:
+    """Where S3 and Redis are, starting nothing. Raises `ServiceError` when an embedded one is not running."""
+    for server in embedded_servers(settings):
+        if not server.process.running():
+            raise ServiceError(f"{server.title} is not running", where=str(server.process.folder), remedy="astra services up")
+    return _endpoints(settings)
 
 
 def down(settings: Settings, *, grace_s: float = 25) -> list[str]:

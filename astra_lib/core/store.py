@@ -41,7 +41,7 @@ class Store:
     @classmethod
     def open(cls, settings: Settings) -> Store:
         """The configured S3 or the embedded one (started if need be); the bucket is made if missing."""
-        where = services.endpoints(settings)
+        where = services.up(settings)
         client = s3_client(where.s3_endpoint, where.s3_access_key, where.s3_secret_key, settings.s3.region)
         store = cls(client, settings.s3.bucket, presign_seconds=settings.s3.presign_seconds, address=where.s3_endpoint)
         store.ensure_bucket()

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import _launch
+from . import launcher
 from .errors import ServiceError
 
 # below the ports the kernel hands to outgoing connections (32768..), with room for a twin 10000 above (gRPC)
@@ -117,7 +117,7 @@ class Process:
         try:
             state = json.loads(self.state.read_text(encoding="utf-8"))
             found = Running(int(state["pid"]), int(state["started"]), dict(state["ports"]))
-            return found if _launch.started_ticks(found.pid) == found.started else None
+            return found if launcher.started_ticks(found.pid) == found.started else None
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             return None
 
@@ -144,7 +144,7 @@ class Process:
             _children[:] = [child for child in _children if child.poll() is None]
             # a foreign configuration or key must not reach the server through the environment
             environment = {k: v for k, v in os.environ.items() if not k.startswith(("WEED_", "AWS_", "ASTRA_"))}
-            launch = [sys.executable, "-I", _launch.__file__, str(handle.fileno()), str(owner), json.dumps({"ports": ports})]
+            launch = [sys.executable, "-I", launcher.__file__, str(handle.fileno()), str(owner), json.dumps({"ports": ports})]
             child = subprocess.Popen(
                 launch + command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
                 pass_fds=[handle.fileno()], start_new_session=True, env=environment | {"HOME": str(self.folder)},

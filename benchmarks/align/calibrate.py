@@ -17,12 +17,12 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
+from data import over_real_speech  # noqa: E402
 from sessions import Built, minutes_session, session  # noqa: E402
 
 from astra_lib import aligner  # noqa: E402
 from astra_lib.core.records import write_json  # noqa: E402
 from astra_lib.core.settings import load  # noqa: E402
-from data import over_real_speech  # noqa: E402
 
 HARD = {"hard": 0.7, "formula": 0.05, "unspoken": 0.08, "unwritten": 0.17}
 

@@ -27,12 +27,12 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
 import numpy as np  # noqa: E402
 import peers  # noqa: E402
+from data import ami, as_segments, elitr, over_real_speech  # noqa: E402
 from sessions import Built, minutes_session, session  # noqa: E402
 
 from astra_lib.aligner import align, default_encoder, score  # noqa: E402
 from astra_lib.core.records import Pair, read_json, write_json  # noqa: E402
 from astra_lib.core.settings import load  # noqa: E402
-from data import ami, as_segments, elitr, over_real_speech  # noqa: E402
 
 HARD = {"hard": 0.7, "formula": 0.05, "unspoken": 0.08, "unwritten": 0.17}
 COLUMNS = ("precision", "recall", "f1", "f1_75", "time_f1", "null_f1", "unspoken_accepted", "boundary_p50_s", "boundary_p90_s", "boundary_p95_s")

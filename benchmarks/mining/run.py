@@ -17,7 +17,7 @@ from pathlib import Path
 
 from astra_lib.core import settings as settings_module
 from astra_lib.core.records import read_json, write_json
-from jobs import run_mining
+from jobs import mine
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples" / "manantial" / "sessions"
 
@@ -37,9 +37,9 @@ def main() -> int:
                 chosen = replace(settings, mine=replace(settings.mine, workers=workers))
                 out = Path(folder) / f"out{count}-{workers}"
                 began = time.perf_counter()
-                run_mining.mine(source, "manantial", out, chosen, progress=lambda items: items)
+                mine.mine(source, "manantial", out, chosen, progress=lambda items: items)
                 took, began = time.perf_counter() - began, time.perf_counter()
-                run_mining.mine(source, "manantial", out, chosen, progress=lambda items: items)
+                mine.mine(source, "manantial", out, chosen, progress=lambda items: items)
                 print(f"{count:>9}{workers or 'cores':>9}{took:>9.1f}{took / count:>11.3f}{time.perf_counter() - began:>10.2f}", flush=True)
     return 0
 

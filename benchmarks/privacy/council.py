@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from astra_lib.core.errors import MissingError
-from astra_lib.core.pii_train import invented, person
+from astra_lib.privacy.tagger_training import invented, person
 
 from .corpora import Gold
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from astra_lib.core.pii_names import fold, phonetic
 from astra_lib.core.records import read_json
 from astra_lib.minutes import read_minutes
 from astra_lib.scrub import PERSON_TYPES, Scrubber
+from astra_lib.spanish.words import fold, phonetic
 from astra_lib.transcript import read_transcript, speech_blocks
 
 from .corpora import Gold
@@ -94,9 +94,8 @@ def alike(said: str, heard: str) -> float:
 def sessions(samples: Path) -> list[Session]:
     """Every sample session; blocks as the aligner cuts them."""
     sys.path.insert(0, str(samples))
-    from compose import load, load_topics, written_sessions  # type: ignore[import-not-found]
-
     from build import composed  # type: ignore[import-not-found]
+    from compose import load, load_topics, written_sessions  # type: ignore[import-not-found]
 
     sources = {"roster": load("roster"), "procedure": load("procedure"), "plan": load("plan"), "topics": load_topics(), "written": written_sessions()}
     roster = read_json(samples / "manantial" / "roster.json")

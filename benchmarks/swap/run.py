@@ -16,8 +16,8 @@ from pathlib import Path
 
 from app_gradio.engine import Engine
 from astra_lib.core import settings as settings_module
+from astra_lib.core.base_model import ensure_base
 from tests import tiny
-from trainer.base_model import ensure_base
 
 TENANTS, TOKENS, REPEATS = 8, 24, 5
 
