@@ -72,7 +72,9 @@ STATUS = {MissingError: 404, ConflictError: 409, GateError: 422, ServiceError: 5
 
 def build(service: Service, tokens: Tokens) -> FastAPI:
     """The application around one `Service`."""
-    app = FastAPI(title="ASTRA", version="1", description="Council speech in, minutes out, each paragraph traceable")
+    app = FastAPI(
+        title="ASTRA", version="1", description="Council speech in, minutes out, each paragraph traceable"
+    )
     metrics = Metrics(service)
     drafts = Drafts(service)
     app.state.service, app.state.drafts = service, drafts
@@ -80,17 +82,27 @@ def build(service: Service, tokens: Tokens) -> FastAPI:
     @app.exception_handler(AstraError)
     def astra_error(_: Request, error: AstraError) -> JSONResponse:
         code = next((c for kind, c in STATUS.items() if isinstance(error, kind)), 400)
-        return JSONResponse({"error": error.what, "where": without_path(error.where), "remedy": error.remedy}, status_code=code)
+        return JSONResponse(
+            {"error": error.what, "where": without_path(error.where), "remedy": error.remedy},
+            status_code=code,
+        )
 
     @app.exception_handler(RequestValidationError)
     def not_valid(_: Request, error: RequestValidationError) -> JSONResponse:
         """Where and what, never the value: it may be a person's words."""
         where = [".".join(str(p) for p in e["loc"]) + ": " + e["msg"] for e in error.errors()[:5]]
-        return JSONResponse({"error": "the request is not valid", "where": "; ".join(where), "remedy": "See /docs"}, status_code=422)
+        return JSONResponse(
+            {"error": "the request is not valid", "where": "; ".join(where), "remedy": "See /docs"},
+            status_code=422,
+        )
 
     @app.exception_handler(StarletteHTTPException)
     def refused(_: Request, error: StarletteHTTPException) -> JSONResponse:
-        return JSONResponse({"error": error.detail, "where": None, "remedy": None}, status_code=error.status_code, headers=error.headers)
+        return JSONResponse(
+            {"error": error.detail, "where": None, "remedy": None},
+            status_code=error.status_code,
+            headers=error.headers,
+        )
 
     def who(authorization: Annotated[str | None, Header()] = None) -> Principal:
         scheme, _, token = (authorization or "").partition(" ")
@@ -104,6 +116,7 @@ def build(service: Service, tokens: Tokens) -> FastAPI:
             if not principal.may(action):
                 raise HTTPException(403, f"a {principal.role} may not {action}")
             return principal
+
         return check
 
     reader, drafter = Depends(needs("read")), Depends(needs("draft"))
@@ -114,13 +127,22 @@ def build(service: Service, tokens: Tokens) -> FastAPI:
         with metrics.timed():
             blocks = [Block(b.start_ms / 1000, b.end_ms / 1000, b.speaker, b.text) for b in body.blocks]
             paragraphs, served = service.process(me.tenant, body.session_id, blocks)
-        return {"paragraphs": [asdict(p) for p in paragraphs],
-                "adapter": {"id": served.bundle.id, "sha256": served.bundle.sha256, "generation": served.generation}}
+        return {
+            "paragraphs": [asdict(p) for p in paragraphs],
+            "adapter": {
+                "id": served.bundle.id,
+                "sha256": served.bundle.sha256,
+                "generation": served.generation,
+            },
+        }
 
     @app.post("/v1/sessions", status_code=202)
-    def start_session(template: Annotated[UploadFile, File(description="an earlier acta of the council (.docx)")],
-                      recording: Annotated[UploadFile, File(description="audio, or a transcript as JSON")],
-                      session_id: Annotated[str, Form(pattern=r"^[\w.-]+$")], me: Principal = drafter) -> dict[str, Any]:
+    def start_session(
+        template: Annotated[UploadFile, File(description="an earlier acta of the council (.docx)")],
+        recording: Annotated[UploadFile, File(description="audio, or a transcript as JSON")],
+        session_id: Annotated[str, Form(pattern=r"^[\w.-]+$")],
+        me: Principal = drafter,
+    ) -> dict[str, Any]:
         return drafts.start(me.tenant, session_id, recording, template)
 
     @app.get("/v1/sessions/{draft_id}")
@@ -132,18 +154,26 @@ def build(service: Service, tokens: Tokens) -> FastAPI:
         state = drafts.state(draft_id, me.tenant)
         if state["status"] != "done":
             raise HTTPException(409, f"the draft is {state['status']}")
-        return FileResponse(drafts.folder / draft_id / "acta.docx", filename=f"{state['session_id']}.docx",
-                            media_type="application/vnd.openxmlformats-officedocument.wordprocessingml.document")
+        return FileResponse(
+            drafts.folder / draft_id / "acta.docx",
+            filename=f"{state['session_id']}.docx",
+            media_type="application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        )
 
     @app.get("/v1/models/{tenant}")
     def models(tenant: str, me: Principal = reader) -> dict[str, Any]:
         own(tenant, me)
         current = service.registry.current(tenant)
         served = service.swapper.tenants().get(tenant)
-        return {"tenant": tenant, "current": to_dict(current) if current else None,
-                "serving": {"adapter": served.bundle.id, "generation": served.generation, "since": served.since} if served else None,
-                "history": [to_dict(p) for p in service.registry.history(tenant)],
-                "swaps": [asdict(s) for s in service.swapper.history if s.tenant == tenant][-20:]}
+        return {
+            "tenant": tenant,
+            "current": to_dict(current) if current else None,
+            "serving": {"adapter": served.bundle.id, "generation": served.generation, "since": served.since}
+            if served
+            else None,
+            "history": [to_dict(p) for p in service.registry.history(tenant)],
+            "swaps": [asdict(s) for s in service.swapper.history if s.tenant == tenant][-20:],
+        }
 
     @app.post("/v1/models/{tenant}/rollback")
     def rollback(tenant: str, me: Principal = operator) -> dict[str, Any]:
@@ -165,12 +195,14 @@ def build(service: Service, tokens: Tokens) -> FastAPI:
     @app.post("/v1/training", status_code=202)
     def train(body: TrainingIn, me: Principal = operator) -> dict[str, Any]:
         import trainer.jobs as jobs
+
         own(read_manifest(body.dataset_run, service.settings).tenant, me)
         return jobs.to_public(jobs.submit_run(body.dataset_run, me.tenant, service.settings))
 
     @app.get("/v1/training/{job_id}")
     def training(job_id: str, me: Principal = reader) -> dict[str, Any]:
         import trainer.jobs as jobs
+
         job = jobs.status(job_id, service.settings)
         own(job.tenant, me)
         return jobs.to_public(job)
@@ -178,6 +210,7 @@ def build(service: Service, tokens: Tokens) -> FastAPI:
     @app.post("/v1/training/{job_id}/cancel")
     def cancel(job_id: str, me: Principal = operator) -> dict[str, Any]:
         import trainer.jobs as jobs
+
         own(jobs.status(job_id, service.settings).tenant, me)
         return jobs.to_public(jobs.cancel(job_id, service.settings))
 
@@ -185,6 +218,7 @@ def build(service: Service, tokens: Tokens) -> FastAPI:
     def webhook(job_id: str, token: str) -> dict[str, str]:
         """A hint, never evidence: the body is not read, the job is asked for its state."""
         import trainer.jobs as jobs
+
         try:
             known = jobs.webhook_token(job_id, service.settings)
         except MissingError:
@@ -229,9 +263,14 @@ def without_path(where: str | None) -> str | None:
 def save_correction(service: Service, me: Principal, body: CorrectionIn) -> dict[str, Any]:
     """Keep the clerk's text, masked, under corrections/<tenant>/ in S3, where the next training looks for it."""
     _, keep = service.privacy(me.tenant)
-    row = {"audit_id": body.audit_id, "tenant": me.tenant, "text": service.mask(me.tenant, body.text),
-           "xml": service.mask(me.tenant, body.xml) if body.xml else None, "role": me.role,
-           "time": datetime.now(UTC).isoformat(timespec="milliseconds")}
+    row = {
+        "audit_id": body.audit_id,
+        "tenant": me.tenant,
+        "text": service.mask(me.tenant, body.text),
+        "xml": service.mask(me.tenant, body.xml) if body.xml else None,
+        "role": me.role,
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+    }
     keep.save()
     correction_id = sha256_bytes(json.dumps(row, sort_keys=True))[:16]
     service.store.put_json(f"corrections/{me.tenant}/{correction_id}.json", row)
@@ -243,15 +282,25 @@ class Metrics:
 
     def __init__(self, service: Service) -> None:
         self.registry = CollectorRegistry()
-        self.requests = Counter("astra_process_requests", "POST /v1/process", ["outcome"], registry=self.registry)
-        self.seconds = Histogram("astra_process_seconds", "seconds of POST /v1/process", registry=self.registry,
-                                 buckets=(.1, .25, .5, 1, 2.5, 5, 10, 20, 40, 80))
+        self.requests = Counter(
+            "astra_process_requests", "POST /v1/process", ["outcome"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "astra_process_seconds",
+            "seconds of POST /v1/process",
+            registry=self.registry,
+            buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80),
+        )
         waiting = Gauge("astra_waiting", "blocks waiting for a batch", registry=self.registry)
         waiting.set_function(lambda: service.batcher.waiting)
         swaps = Counter("astra_swaps", "adapter swaps", ["outcome"], registry=self.registry)
         service.swapper.listeners.append(lambda r: swaps.labels("ok" if r.ok else "failed").inc())
-        generation = Gauge("astra_adapter_generation", "generation in service", ["tenant"], registry=self.registry)
-        service.swapper.listeners.append(lambda r: generation.labels(r.tenant).set(r.generation) if r.ok else None)
+        generation = Gauge(
+            "astra_adapter_generation", "generation in service", ["tenant"], registry=self.registry
+        )
+        service.swapper.listeners.append(
+            lambda r: generation.labels(r.tenant).set(r.generation) if r.ok else None
+        )
         for tenant, served in service.swapper.tenants().items():  # those loaded before anyone counted
             generation.labels(tenant).set(served.generation)
 
@@ -292,14 +341,25 @@ class Drafts:
         for path in sorted(self.folder.glob("*/state.json")):
             try:
                 state = read_json(path)
-                recording = next(p for p in path.parent.glob("recording.*") if not p.name.endswith(".transcript.json"))
+                recording = next(
+                    p for p in path.parent.glob("recording.*") if not p.name.endswith(".transcript.json")
+                )
             except (AstraError, StopIteration):
                 continue
             if state["status"] not in ("done", "failed") and not _alive(state.get("process")):
                 self._write(state["id"], state | {"status": "queued"})
-                self._pool.submit(self._run, state["id"], state["tenant"], state["session_id"], recording, path.parent / "template.docx")
+                self._pool.submit(
+                    self._run,
+                    state["id"],
+                    state["tenant"],
+                    state["session_id"],
+                    recording,
+                    path.parent / "template.docx",
+                )
 
-    def start(self, tenant: str, session_id: str, recording: UploadFile, template: UploadFile) -> dict[str, Any]:
+    def start(
+        self, tenant: str, session_id: str, recording: UploadFile, template: UploadFile
+    ) -> dict[str, Any]:
         draft_id = uuid.uuid4().hex
         folder = self.folder / draft_id
         folder.mkdir(parents=True)
@@ -311,8 +371,20 @@ class Drafts:
         except AstraError:
             shutil.rmtree(folder)
             raise
-        self._write(draft_id, {"id": draft_id, "tenant": tenant, "session_id": session_id, "status": "queued", "done": 0, "of": 0})
-        self._pool.submit(self._run, draft_id, tenant, session_id, folder / f"recording{suffix}", folder / "template.docx")
+        self._write(
+            draft_id,
+            {
+                "id": draft_id,
+                "tenant": tenant,
+                "session_id": session_id,
+                "status": "queued",
+                "done": 0,
+                "of": 0,
+            },
+        )
+        self._pool.submit(
+            self._run, draft_id, tenant, session_id, folder / f"recording{suffix}", folder / "template.docx"
+        )
         return self.state(draft_id, tenant)
 
     @staticmethod
@@ -338,21 +410,55 @@ class Drafts:
     def _run(self, draft_id: str, tenant: str, session_id: str, recording: Path, template: Path) -> None:
         from astra_lib.transcript import read_transcript, transcribe
 
-        state = {"id": draft_id, "tenant": tenant, "session_id": session_id, "status": "running", "done": 0, "of": 0}
+        state = {
+            "id": draft_id,
+            "tenant": tenant,
+            "session_id": session_id,
+            "status": "running",
+            "done": 0,
+            "of": 0,
+        }
         try:
             if recording.suffix == ".json":
                 transcript = read_transcript([recording], session_id=session_id, tenant=tenant)
             else:
                 self._write(draft_id, state | {"status": "transcribing"})
-                transcript = transcribe(recording, recording.with_suffix(".transcript.json"), self.service.settings,
-                                        session_id=session_id, tenant=tenant)
+                transcript = transcribe(
+                    recording,
+                    recording.with_suffix(".transcript.json"),
+                    self.service.settings,
+                    session_id=session_id,
+                    tenant=tenant,
+                )
             self._await_adapter(tenant)
-            made = draft(self.service, transcript, template, self.folder / draft_id / "acta.docx",
-                         progress=lambda done, of: self._write(draft_id, state | {"done": done, "of": of}))
-            self._write(draft_id, state | {"status": "done", "paragraphs": [asdict(p) for p in made.paragraphs],
-                                           "gaps": made.gaps, "silent_blocks": made.silent})
+            made = draft(
+                self.service,
+                transcript,
+                template,
+                self.folder / draft_id / "acta.docx",
+                progress=lambda done, of: self._write(draft_id, state | {"done": done, "of": of}),
+            )
+            self._write(
+                draft_id,
+                state
+                | {
+                    "status": "done",
+                    "paragraphs": [asdict(p) for p in made.paragraphs],
+                    "gaps": made.gaps,
+                    "silent_blocks": made.silent,
+                },
+            )
         except AstraError as error:
-            self._write(draft_id, state | {"status": "failed", "error": error.what, "where": without_path(error.where), "remedy": error.remedy})
+            self._write(
+                draft_id,
+                state
+                | {
+                    "status": "failed",
+                    "error": error.what,
+                    "where": without_path(error.where),
+                    "remedy": error.remedy,
+                },
+            )
         except Exception as error:  # the draft's own state must say it: nobody waits on this thread
             self._write(draft_id, state | {"status": "failed", "error": f"{type(error).__name__}: {error}"})
             raise
@@ -360,23 +466,36 @@ class Drafts:
     def _await_adapter(self, tenant: str) -> None:
         """After a restart the swapper may still be loading; a tenant without any promotion is not waited for."""
         end = time.monotonic() + 60
-        while tenant not in self.service.swapper.tenants() and self.service.registry.current(tenant) and time.monotonic() < end:
-            time.sleep(.2)
+        while (
+            tenant not in self.service.swapper.tenants()
+            and self.service.registry.current(tenant)
+            and time.monotonic() < end
+        ):
+            time.sleep(0.2)
 
     def _write(self, draft_id: str, state: dict[str, Any]) -> None:
         from astra_lib.core.records import write_json
+
         with self._lock:
-            write_json(self.folder / draft_id / "state.json", state | {"boot": self._boot, "process": [os.getpid(), started_ticks(os.getpid())]})
+            write_json(
+                self.folder / draft_id / "state.json",
+                state | {"boot": self._boot, "process": [os.getpid(), started_ticks(os.getpid())]},
+            )
 
     def state(self, draft_id: str, tenant: str) -> dict[str, Any]:
         from astra_lib.core.records import read_json
+
         path = self.folder / draft_id / "state.json"
         if not draft_id.isalnum() or not path.is_file():
             raise MissingError("no such draft", where=draft_id)
         state = read_json(path)
         own(state["tenant"], Principal(tenant, "reader"))
         process = state.pop("process", None)
-        if state.pop("boot") != self._boot and state["status"] not in ("done", "failed") and not _alive(process):
+        if (
+            state.pop("boot") != self._boot
+            and state["status"] not in ("done", "failed")
+            and not _alive(process)
+        ):
             state |= {"status": "failed", "error": "the service was stopped; the next start goes on with it"}
         return state
 

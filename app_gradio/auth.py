@@ -45,7 +45,9 @@ class Tokens:
         try:
             given = json.loads(os.environ.get("ASTRA_TOKENS") or "{}")
         except json.JSONDecodeError:
-            raise InputError("not JSON", where="ASTRA_TOKENS", remedy='Expected {"token": "tenant:role"}') from None
+            raise InputError(
+                "not JSON", where="ASTRA_TOKENS", remedy='Expected {"token": "tenant:role"}'
+            ) from None
         rows = {_digest(token): who for token, who in given.items()}
         stored = settings.data_dir / "tokens.json"
         if stored.is_file():
@@ -54,7 +56,11 @@ class Tokens:
         for digest, who in rows.items():
             tenant, _, role = str(who).partition(":")
             if not tenant or role not in ROLES:
-                raise InputError(f"bad principal {who!r}", where="tokens", remedy=f"tenant:role with a role of {', '.join(ROLES)}")
+                raise InputError(
+                    f"bad principal {who!r}",
+                    where="tokens",
+                    remedy=f"tenant:role with a role of {', '.join(ROLES)}",
+                )
             known[digest] = Principal(tenant, role)
         return cls(known)
 

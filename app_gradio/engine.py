@@ -54,38 +54,66 @@ class Engine:
         try:
             tokenizer = AutoTokenizer.from_pretrained(base, revision=revision or None, padding_side="left")
             model = AutoModelForCausalLM.from_pretrained(
-                base, revision=revision or None, device_map="cuda" if gpu else None,
+                base,
+                revision=revision or None,
+                device_map="cuda" if gpu else None,
                 dtype=dtype or (torch.bfloat16 if gpu or native_bfloat16() else torch.float32),
-                attn_implementation=None if gpu else "eager")  # on a CPU torch's fused attention costs a fifth more a token
+                attn_implementation=None if gpu else "eager",
+            )  # on a CPU torch's fused attention costs a fifth more a token
         except OSError as error:
-            raise MissingError(f"cannot load the base model: {str(error).splitlines()[0]}", where=str(base),
-                               remedy="Check [model] base in settings.ini") from None
+            raise MissingError(
+                f"cannot load the base model: {str(error).splitlines()[0]}",
+                where=str(base),
+                remedy="Check [model] base in settings.ini",
+            ) from None
         model.eval().requires_grad_(False)
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
-        return cls(model, tokenizer, base_digest(base, revision or ""), folder.name if folder.is_dir() else str(base))
+        return cls(
+            model, tokenizer, base_digest(base, revision or ""), folder.name if folder.is_dir() else str(base)
+        )
 
     def load_adapter(self, source: Path | str) -> lora.Bundle:
         return lora.load(source, self.model, self.base_digest, device=self.model.device)
 
-    def generate(self, prompts: Sequence[Messages], adapters: Sequence[lora.Bundle | None], max_new_tokens: int = 220,
-                 grammar: bool = True, may_be_silent: bool = True) -> list[Generation]:
+    def generate(
+        self,
+        prompts: Sequence[Messages],
+        adapters: Sequence[lora.Bundle | None],
+        max_new_tokens: int = 220,
+        grammar: bool = True,
+        may_be_silent: bool = True,
+    ) -> list[Generation]:
         """One answer per prompt, row i with `adapters[i]`. Answers cut at the limit are closed into valid XML.
 
         `may_be_silent`: `<nada/>` is an answer. A base that was never taught it would hide behind it."""
         import torch
 
         began = time.perf_counter()
-        texts = [self.tokenizer.apply_chat_template(p, add_generation_prompt=True, tokenize=False) for p in prompts]
-        encoded = self.tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False).to(self.model.device)
-        watcher = _Watcher([p[-1]["content"] for p in prompts], self._stops(), self._compiled(may_be_silent) if grammar else None, self._pieces)
+        texts = [
+            self.tokenizer.apply_chat_template(p, add_generation_prompt=True, tokenize=False) for p in prompts
+        ]
+        encoded = self.tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False).to(
+            self.model.device
+        )
+        watcher = _Watcher(
+            [p[-1]["content"] for p in prompts],
+            self._stops(),
+            self._compiled(may_be_silent) if grammar else None,
+            self._pieces,
+        )
         with torch.inference_mode(), lora.applied(adapters, self.model.device):
             out = self.model.generate(
-                **encoded, max_new_tokens=max_new_tokens, do_sample=False, logits_processor=[watcher],
-                eos_token_id=self._stops(), pad_token_id=self.tokenizer.pad_token_id)
+                **encoded,
+                max_new_tokens=max_new_tokens,
+                do_sample=False,
+                logits_processor=[watcher],
+                eos_token_id=self._stops(),
+                pad_token_id=self.tokenizer.pad_token_id,
+            )
         seconds = time.perf_counter() - began
         made = []
-        for row, ids in enumerate(out[:, encoded["input_ids"].shape[1]:].tolist()):
+        for row, ids in enumerate(out[:, encoded["input_ids"].shape[1] :].tolist()):
             cut = next((i for i, t in enumerate(ids) if t in watcher.stops), len(ids))
             text = self.tokenizer.decode(ids[:cut], skip_special_tokens=True).strip()
             finish = "stop" if cut < len(ids) else "length"
@@ -104,8 +132,13 @@ class Engine:
             import xgrammar
 
             info = xgrammar.TokenizerInfo.from_huggingface(
-                self.tokenizer, vocab_size=self.model.config.vocab_size, stop_token_ids=self._stops())
-            text = GRAMMAR if may_be_silent else GRAMMAR.replace('root ::= "<nada/>" | blocks', "root ::= blocks")
+                self.tokenizer, vocab_size=self.model.config.vocab_size, stop_token_ids=self._stops()
+            )
+            text = (
+                GRAMMAR
+                if may_be_silent
+                else GRAMMAR.replace('root ::= "<nada/>" | blocks', "root ::= blocks")
+            )
             self._grammars[may_be_silent] = xgrammar.GrammarCompiler(info).compile_grammar(text)
         return self._grammars[may_be_silent]
 
@@ -130,11 +163,11 @@ class _Loops:
             self.run, self.seen = [], {}
             return
         if len(self.run) >= NGRAM - 1:
-            self.seen.setdefault(tuple(self.run[1 - NGRAM:]), set()).add(token)
+            self.seen.setdefault(tuple(self.run[1 - NGRAM :]), set()).add(token)
         self.run.append(token)
 
     def banned(self) -> set[int]:
-        return self.seen.get(tuple(self.run[1 - NGRAM:]), set()) if len(self.run) >= NGRAM - 1 else set()
+        return self.seen.get(tuple(self.run[1 - NGRAM :]), set()) if len(self.run) >= NGRAM - 1 else set()
 
 
 class _Names:
@@ -195,7 +228,11 @@ class _Watcher:
         for row, (loops, names) in enumerate(zip(self.loops, self.names, strict=True)):
             if not names.open and (again := loops.banned()):
                 scores[row, sorted(again)] = float("-inf")
-            while not self.done[row] and not names.may(best := int(scores[row].argmax())) and scores[row, best] > float("-inf"):
+            while (
+                not self.done[row]
+                and not names.may(best := int(scores[row].argmax()))
+                and scores[row, best] > float("-inf")
+            ):
                 scores[row, best] = float("-inf")
         chosen = scores.argmax(-1)
         logp = raw.gather(1, chosen[:, None])[:, 0] - torch.logsumexp(raw, -1)
@@ -243,7 +280,9 @@ class Batcher:
         try:
             self._queue.put_nowait(request)
         except queue.Full:
-            raise ServiceError("too many requests are waiting", remedy="Send it again in some seconds") from None
+            raise ServiceError(
+                "too many requests are waiting", remedy="Send it again in some seconds"
+            ) from None
         return request.future
 
     @property
@@ -278,7 +317,9 @@ class Batcher:
             if not live:
                 continue
             try:
-                made = self.engine.generate([r.prompt for r in live], [r.adapter for r in live], max(r.max_new_tokens for r in live))
+                made = self.engine.generate(
+                    [r.prompt for r in live], [r.adapter for r in live], max(r.max_new_tokens for r in live)
+                )
             except Exception as error:
                 for request in live:
                     request.future.set_exception(error)

@@ -36,7 +36,9 @@ class Journal:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             file.close()
-            raise ConflictError("this draft is being written", where=str(out), remedy="Wait for it, or give another --out") from None
+            raise ConflictError(
+                "this draft is being written", where=str(out), remedy="Wait for it, or give another --out"
+            ) from None
         made = cls(path, file)
         rows, end = _whole_lines(file)
         if rows[:1] == [head]:
@@ -66,7 +68,9 @@ class Journal:
     def __enter__(self) -> Journal:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.file.close()
 
 

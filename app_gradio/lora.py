@@ -93,17 +93,25 @@ def read_archive(source: Path | str) -> tuple[dict[str, bytes], str]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = {i.filename: i for i in archive.infolist()}
             if extra := sorted(set(infos) - set(FILES)):
-                raise InputError(f"unexpected member {extra[0]!r}", where=str(source), remedy=f"Only {', '.join(FILES)} belong in an adapter")
+                raise InputError(
+                    f"unexpected member {extra[0]!r}",
+                    where=str(source),
+                    remedy=f"Only {', '.join(FILES)} belong in an adapter",
+                )
             if missing := [f for f in FILES if f not in infos]:
                 raise InputError(f"member {missing[0]!r} is missing", where=str(source))
             if sum(i.file_size for i in infos.values()) > MAX_UNPACKED:
                 raise InputError("the adapter is larger than 2 GiB unpacked", where=str(source))
             return {name: archive.read(name) for name in FILES}, sha256_bytes(data)
     except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError) as error:
-        raise InputError(f"not a readable zip: {error}", where=str(source), remedy="Download it again") from None
+        raise InputError(
+            f"not a readable zip: {error}", where=str(source), remedy="Download it again"
+        ) from None
 
 
-def load(source: Path | str, model: Any, base_digest: str, *, dtype: Any = None, device: Any = "cpu") -> Bundle:
+def load(
+    source: Path | str, model: Any, base_digest: str, *, dtype: Any = None, device: Any = "cpu"
+) -> Bundle:
     """An adapter zip as a `Bundle` for `model`.
 
     Refuses (`GateError`) another base, other kinds of LoRA, missing, surplus or misshapen tensors and NaN."""
@@ -113,7 +121,10 @@ def load(source: Path | str, model: Any, base_digest: str, *, dtype: Any = None,
     where = str(source)
     files, sha = read_archive(source)
     try:
-        config, card = json.loads(files["adapter_config.json"]), from_dict(AdapterCard, json.loads(files["adapter.json"]), where=where)
+        config, card = (
+            json.loads(files["adapter_config.json"]),
+            from_dict(AdapterCard, json.loads(files["adapter.json"]), where=where),
+        )
         tensors = load_tensors(files["adapter_model.safetensors"])
     except (ValueError, OSError) as error:
         raise InputError(f"unreadable adapter: {error}", where=where) from None
@@ -121,14 +132,20 @@ def load(source: Path | str, model: Any, base_digest: str, *, dtype: Any = None,
         raise InputError(f"unreadable tensors: {error}", where=where) from None
     refuse_config(config, where)
     if card.base_digest != base_digest:
-        raise GateError(f"trained on another base ({card.base_digest[:12]}, here {base_digest[:12]})", where=where,
-                        remedy="Train it again on the base in service")
+        raise GateError(
+            f"trained on another base ({card.base_digest[:12]}, here {base_digest[:12]})",
+            where=where,
+            remedy="Train it again on the base in service",
+        )
     rank, scale = int(config["r"]), float(config["lora_alpha"]) / int(config["r"])
     linears = {n: m for n, m in model.named_modules() if isinstance(m, torch.nn.Linear)}
     layers: dict[str, tuple[Any, Any, float]] = {}
     names = {key.removeprefix(PREFIX).rsplit(".lora_", 1)[0] for key in tensors}
     for name in sorted(names):
-        a, b = tensors.pop(f"{PREFIX}{name}.lora_A.weight", None), tensors.pop(f"{PREFIX}{name}.lora_B.weight", None)
+        a, b = (
+            tensors.pop(f"{PREFIX}{name}.lora_A.weight", None),
+            tensors.pop(f"{PREFIX}{name}.lora_B.weight", None),
+        )
         if a is None or b is None or name not in linears:
             raise GateError(f"layer {name!r} is incomplete or not in this model", where=where)
         linear = linears[name]
@@ -136,7 +153,11 @@ def load(source: Path | str, model: Any, base_digest: str, *, dtype: Any = None,
             raise GateError(f"layer {name!r} has shapes {tuple(a.shape)} and {tuple(b.shape)}", where=where)
         if not (torch.isfinite(a).all() and torch.isfinite(b).all()):
             raise GateError(f"layer {name!r} holds NaN or infinity", where=where)
-        layers[name] = (a.to(device, dtype or linear.weight.dtype), b.to(device, dtype or linear.weight.dtype), scale)
+        layers[name] = (
+            a.to(device, dtype or linear.weight.dtype),
+            b.to(device, dtype or linear.weight.dtype),
+            scale,
+        )
     if tensors:
         raise GateError(f"surplus tensor {sorted(tensors)[0]!r}", where=where)
     check_coverage(config, names, linears, where)
@@ -146,11 +167,32 @@ def load(source: Path | str, model: Any, base_digest: str, *, dtype: Any = None,
 def refuse_config(config: dict[str, Any], where: str) -> None:
     """Everything that is not plain LoRA would be computed wrongly, so it is refused."""
     if config.get("peft_type") != "LORA" or int(config.get("r") or 0) < 1:
-        raise GateError(f"not a LoRA adapter: {config.get('peft_type')!r}, rank {config.get('r')!r}", where=where)
-    odd = [k for k in ("use_dora", "use_rslora", "rank_pattern", "alpha_pattern", "modules_to_save", "fan_in_fan_out", "lora_bias",
-                       "megatron_config", "trainable_token_indices", "target_parameters", "use_qalora") if config.get(k)]
+        raise GateError(
+            f"not a LoRA adapter: {config.get('peft_type')!r}, rank {config.get('r')!r}", where=where
+        )
+    odd = [
+        k
+        for k in (
+            "use_dora",
+            "use_rslora",
+            "rank_pattern",
+            "alpha_pattern",
+            "modules_to_save",
+            "fan_in_fan_out",
+            "lora_bias",
+            "megatron_config",
+            "trainable_token_indices",
+            "target_parameters",
+            "use_qalora",
+        )
+        if config.get(k)
+    ]
     if odd or config.get("bias", "none") != "none":
-        raise GateError(f"unsupported adapter option {odd[0] if odd else 'bias'!r}", where=where, remedy="Train plain LoRA")
+        raise GateError(
+            f"unsupported adapter option {odd[0] if odd else 'bias'!r}",
+            where=where,
+            remedy="Train plain LoRA",
+        )
 
 
 def check_coverage(config: dict[str, Any], names: set[str], linears: dict[str, Any], where: str) -> None:
@@ -168,4 +210,6 @@ def check_coverage(config: dict[str, Any], names: set[str], linears: dict[str, A
             expected.add(name)
     if names != expected:
         odd = sorted(names ^ expected)[0]
-        raise GateError(f"{len(expected)} layers promised, {len(names)} found; first difference {odd!r}", where=where)
+        raise GateError(
+            f"{len(expected)} layers promised, {len(names)} found; first difference {odd!r}", where=where
+        )

@@ -34,8 +34,11 @@ def listen(settings: Settings) -> socket.socket:
         sock.bind((settings.serve.host, settings.serve.port))
     except (OSError, OverflowError) as error:  # OverflowError: a port past 65535
         sock.close()
-        raise ServiceError(f"cannot listen: {getattr(error, 'strerror', None) or error}", where=f"{settings.serve.host}:{settings.serve.port}",
-                           remedy="Stop what uses the port, or set ASTRA_SERVE_PORT (0: any free one)") from None
+        raise ServiceError(
+            f"cannot listen: {getattr(error, 'strerror', None) or error}",
+            where=f"{settings.serve.host}:{settings.serve.port}",
+            remedy="Stop what uses the port, or set ASTRA_SERVE_PORT (0: any free one)",
+        ) from None
     return sock
 
 
@@ -68,7 +71,7 @@ def running(settings: Settings, service: Service) -> Iterator[str]:
         while not server.started:
             if not thread.is_alive():
                 raise ServiceError("the application did not start")
-            thread.join(.05)
+            thread.join(0.05)
         yield f"http://127.0.0.1:{sock.getsockname()[1]}"
     finally:
         server.should_exit = True

@@ -60,10 +60,26 @@ class Ticket:
 class Service:
     """Engine, batcher, swapper, audit and the tenants' privacy maps under one roof."""
 
-    def __init__(self, settings: Settings, engine: Engine, registry: Registry, store: Store, audit: AuditLog) -> None:
-        self.settings, self.engine, self.registry, self.store, self.audit = settings, engine, registry, store, audit
+    def __init__(
+        self, settings: Settings, engine: Engine, registry: Registry, store: Store, audit: AuditLog
+    ) -> None:
+        self.settings, self.engine, self.registry, self.store, self.audit = (
+            settings,
+            engine,
+            registry,
+            store,
+            audit,
+        )
         self.batcher = Batcher(engine, settings.serve.max_batch, settings.serve.batch_wait_ms)
-        self.swapper = Swapper(engine, self.batcher, registry, store, settings.data_dir / "adapters", CANARY, uuid.uuid4().hex[:12])
+        self.swapper = Swapper(
+            engine,
+            self.batcher,
+            registry,
+            store,
+            settings.data_dir / "adapters",
+            CANARY,
+            uuid.uuid4().hex[:12],
+        )
         self._privacy: dict[str, tuple[Scrubber, PlaceholderMap]] = {}
         self._privacy_lock = threading.Lock()
         self.started = time.time()
@@ -74,9 +90,16 @@ class Service:
         from astra_lib.core.base_model import ensure_base
 
         if settings.serve.vllm_url:
-            raise SettingsError("serving through vLLM is not built yet", where="[serve] vllm_url", remedy="Leave it empty")
-        service = cls(settings, Engine.load(ensure_base(settings), settings.model.revision),
-                      Registry.open(settings), Store.open(settings), AuditLog.open(settings))
+            raise SettingsError(
+                "serving through vLLM is not built yet", where="[serve] vllm_url", remedy="Leave it empty"
+            )
+        service = cls(
+            settings,
+            Engine.load(ensure_base(settings), settings.model.revision),
+            Registry.open(settings),
+            Store.open(settings),
+            AuditLog.open(settings),
+        )
         service.swapper.start()
         return service
 
@@ -90,8 +113,11 @@ class Service:
             if tenant not in self._privacy:
                 roster = self.settings.data_dir / "tenants" / tenant / "roster.json"
                 if not roster.is_file():
-                    raise MissingError("no roster for this tenant", where=str(roster),
-                                       remedy="Put the councillors' roster.json there: names cannot be protected without it")
+                    raise MissingError(
+                        "no roster for this tenant",
+                        where=str(roster),
+                        remedy="Put the councillors' roster.json there: names cannot be protected without it",
+                    )
                 keep = PlaceholderMap.open(tenant, self.settings)
                 self._privacy[tenant] = (Scrubber(tenant, read_json(roster), keep), keep)
             return self._privacy[tenant]
@@ -109,15 +135,19 @@ class Service:
         if not block.text.strip():
             raise InputError("a block without text", where=f"{block.start:.1f}-{block.end:.1f} s")
         if len(block.text) > MAX_BLOCK_CHARS or block.end < block.start:
-            raise InputError(f"a block of {len(block.text)} characters, {block.start:.1f}-{block.end:.1f} s",
-                             remedy=f"At most {MAX_BLOCK_CHARS} characters, end after start")
+            raise InputError(
+                f"a block of {len(block.text)} characters, {block.start:.1f}-{block.end:.1f} s",
+                remedy=f"At most {MAX_BLOCK_CHARS} characters, end after start",
+            )
         served = self.swapper.served(tenant)
         seen = Context(self.mask(tenant, context.agenda), self.mask(tenant, context.previous), context.role)
         prompt = build_prompt(self.mask(tenant, block.text, spoken=True), seen)
         future = self.batcher.submit(prompt, served.bundle, self.settings.serve.max_new_tokens)
         return Ticket(block, context, prompt, served, future)
 
-    def finish(self, ticket: Ticket, tenant: str, session_id: str, transcript_sha256: str, timeout_s: float = 600) -> list[ServedParagraph]:
+    def finish(
+        self, ticket: Ticket, tenant: str, session_id: str, transcript_sha256: str, timeout_s: float = 600
+    ) -> list[ServedParagraph]:
         """Wait for the answer, refuse what does not validate, fill in the names, write the audit.
 
         Nothing is served without its audit record: with Redis away this raises `ServiceError` (HTTP 503), the answer is
@@ -127,16 +157,24 @@ class Service:
         except AstraError:
             raise
         except TimeoutError:
-            raise ServiceError(f"no answer within {timeout_s:.0f} s", remedy="Send it again in some minutes") from None
+            raise ServiceError(
+                f"no answer within {timeout_s:.0f} s", remedy="Send it again in some minutes"
+            ) from None
         except Exception as error:  # whatever the model ran into, the caller is told that nothing was written
             log.exception("generation failed")
-            raise ServiceError(f"the model could not answer ({type(error).__name__})", where=f"{ticket.block.start:.1f} s",
-                               remedy="Send the block again; if it happens again, send it in smaller blocks") from error
+            raise ServiceError(
+                f"the model could not answer ({type(error).__name__})",
+                where=f"{ticket.block.start:.1f} s",
+                remedy="Send the block again; if it happens again, send it in smaller blocks",
+            ) from error
         if made.text == NOTHING:
             return []
         if found := check(made.text):
-            raise GateError(f"the answer does not validate ({found[0].rule})", where=f"{ticket.block.start:.1f} s",
-                            remedy="Send the block again, or roll the adapter back")
+            raise GateError(
+                f"the answer does not validate ({found[0].rule})",
+                where=f"{ticket.block.start:.1f} s",
+                remedy="Send the block again, or roll the adapter back",
+            )
         _, keep = self.privacy(tenant)
         paragraphs = []
         for text, kind, xml in fragment_texts(made.text):
@@ -148,21 +186,43 @@ class Service:
             unresolved = tuple(dict.fromkeys(_PLACEHOLDER.findall(filled)))
             record = self._record(ticket, tenant, session_id, transcript_sha256, made, filled_xml)
             audit_id = self.audit.append(record)
-            paragraphs.append(ServedParagraph(filled_xml, filled, kind, record["start_ms"], record["end_ms"],
-                                              record["confidence"] * (.5 if unresolved else 1.0), audit_id, unresolved))
+            paragraphs.append(
+                ServedParagraph(
+                    filled_xml,
+                    filled,
+                    kind,
+                    record["start_ms"],
+                    record["end_ms"],
+                    record["confidence"] * (0.5 if unresolved else 1.0),
+                    audit_id,
+                    unresolved,
+                )
+            )
         return paragraphs
 
-    def _record(self, ticket: Ticket, tenant: str, session_id: str, transcript_sha256: str, made: Generation, xml: str) -> dict[str, Any]:
+    def _record(
+        self, ticket: Ticket, tenant: str, session_id: str, transcript_sha256: str, made: Generation, xml: str
+    ) -> dict[str, Any]:
         bundle = ticket.served.bundle
         return {
-            "tenant": tenant, "session_id": session_id, "start_ms": round(ticket.block.start * 1000),
-            "end_ms": round(ticket.block.end * 1000), "transcript_sha256": transcript_sha256, "adapter_id": bundle.id,
-            "adapter_sha256": bundle.sha256, "generation": ticket.served.generation, "base_model": self.engine.name,
-            "prompt_sha256": sha256_bytes(dumps(ticket.prompt)), "confidence": round(made.confidence, 4),
-            "output_sha256": sha256_bytes(xml), "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "tenant": tenant,
+            "session_id": session_id,
+            "start_ms": round(ticket.block.start * 1000),
+            "end_ms": round(ticket.block.end * 1000),
+            "transcript_sha256": transcript_sha256,
+            "adapter_id": bundle.id,
+            "adapter_sha256": bundle.sha256,
+            "generation": ticket.served.generation,
+            "base_model": self.engine.name,
+            "prompt_sha256": sha256_bytes(dumps(ticket.prompt)),
+            "confidence": round(made.confidence, 4),
+            "output_sha256": sha256_bytes(xml),
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         }
 
-    def process(self, tenant: str, session_id: str, blocks: list[Block]) -> tuple[list[ServedParagraph], Served]:
+    def process(
+        self, tenant: str, session_id: str, blocks: list[Block]
+    ) -> tuple[list[ServedParagraph], Served]:
         """All blocks of one request with one adapter version: admitted together, answered in order."""
         if not blocks:
             raise InputError("no blocks", remedy="Send at least one {start_ms, end_ms, speaker, text}")

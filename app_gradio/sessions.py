@@ -20,7 +20,11 @@ from .journal import Journal
 from .service import ServedParagraph, Service, Ticket
 
 Progress = Callable[[int, int], None]
-UNIT_S = (8.0, 30.0, 3.0)  # seconds: shortest, longest, and how long a turn is before another speaker parts it; as the units trained on
+UNIT_S = (
+    8.0,
+    30.0,
+    3.0,
+)  # seconds: shortest, longest, and how long a turn is before another speaker parts it; as the units trained on
 _Row = tuple[int, Paragraph, dict[str, Any]]  # start in ms, what is written, what the trace says of it
 PAUSES_S = (1.0, 3.0, 9.0)  # a part that is away is waited for this long before the draft stops
 
@@ -57,8 +61,14 @@ class _Lane:
     results: list[list[ServedParagraph]] = field(default_factory=list)
 
 
-def draft(service: Service, transcript: Transcript, template: Path | str, out: Path | str, progress: Progress | None = None,
-          lanes: int | None = None) -> Draft:
+def draft(
+    service: Service,
+    transcript: Transcript,
+    template: Path | str,
+    out: Path | str,
+    progress: Progress | None = None,
+    lanes: int | None = None,
+) -> Draft:
     """Draft the acta of `transcript` into the Word file `out`, styled like `template`; trace in `<out>.trace.json`.
 
     Lanes run side by side in one batch; within a lane a block sees the paragraph written before it. What is written is
@@ -66,7 +76,9 @@ def draft(service: Service, transcript: Transcript, template: Path | str, out: P
     does not validate is a gap; a part that is away (`ServiceError`) is no gap but stops the draft, kept as far as it got."""
     blocks = [b for b in speech_blocks(transcript, 0.0, math.inf, *UNIT_S) if b.text.strip()]
     if not blocks:
-        raise InputError("nobody speaks in this transcript", where=transcript.session_id, remedy="Is it the right file?")
+        raise InputError(
+            "nobody speaks in this transcript", where=transcript.session_id, remedy="Is it the right file?"
+        )
     sha = sha256_bytes(dumps(to_dict(transcript)))
     chair = presiding(blocks)
     result = Draft(transcript.session_id, transcript.tenant)
@@ -77,8 +89,13 @@ def draft(service: Service, transcript: Transcript, template: Path | str, out: P
         done = 0
         for step in range(max(len(lane.blocks) for lane in running)):
             now = [(lane, *lane.blocks[step]) for lane in running if step < len(lane.blocks)]
-            tickets = {i: _admit(service, transcript.tenant, block, replace(lane.context, role=role_of([block], chair)))
-                       for lane, i, block in now if i not in journal.written}
+            tickets = {
+                i: _admit(
+                    service, transcript.tenant, block, replace(lane.context, role=role_of([block], chair))
+                )
+                for lane, i, block in now
+                if i not in journal.written
+            }
             for lane, i, block in now:
                 if i in journal.written:
                     made = journal.written[i]
@@ -89,7 +106,9 @@ def draft(service: Service, transcript: Transcript, template: Path | str, out: P
                         raise
                     except AstraError as error:
                         made = None
-                        result.gaps.append({"start": block.start, "end": block.end, "reason": str(error), "said": block.text})
+                        result.gaps.append(
+                            {"start": block.start, "end": block.end, "reason": str(error), "said": block.text}
+                        )
                     else:
                         journal.add(i, made)
                 if made == []:
@@ -137,11 +156,13 @@ def _finish(service: Service, ticket: Ticket, transcript: Transcript, sha: str) 
 def _split(blocks: list[Block], lanes: int) -> list[_Lane]:
     size = -(-len(blocks) // max(1, min(lanes, len(blocks))))
     numbered = list(enumerate(blocks))
-    return [_Lane(numbered[i:i + size]) for i in range(0, len(numbered), size)]
+    return [_Lane(numbered[i : i + size]) for i in range(0, len(numbered), size)]
 
 
 def _next(context: Context, made: list[ServedParagraph]) -> Context:
-    agenda = next((p.text for p in reversed(made) if p.kind == "heading" and len(p.text.split()) > 3), context.agenda)
+    agenda = next(
+        (p.text for p in reversed(made) if p.kind == "heading" and len(p.text.split()) > 3), context.agenda
+    )
     return Context(agenda, made[-1].text if made else context.previous)
 
 
@@ -163,13 +184,26 @@ def _write(result: Draft, template: Path | str, out: Path) -> Path:
         rows.append((round(gap["start"] * 1000), _note(said), gap))
     rows = _tables_apart(sorted(rows, key=lambda r: r[0]))
     if not rows:
-        raise InputError("the model wrote nothing for this recording", where=result.session_id, remedy="Review the adapter: astra models")
+        raise InputError(
+            "the model wrote nothing for this recording",
+            where=result.session_id,
+            remedy="Review the adapter: astra models",
+        )
     for index, (_, paragraph, traced) in enumerate(rows):
         paragraph.index = traced["index"] = index
     path = write_minutes([p for _, p, _ in rows], template, out)
-    write_json(out.with_suffix(".trace.json"), {
-        "session_id": result.session_id, "tenant": result.tenant, "silent_blocks": result.silent, "silent": result.quiet, "gaps": gaps,
-        "notes": [t for _, _, t in rows if "note" in t], "paragraphs": [t for _, _, t in rows if "audit_id" in t]})
+    write_json(
+        out.with_suffix(".trace.json"),
+        {
+            "session_id": result.session_id,
+            "tenant": result.tenant,
+            "silent_blocks": result.silent,
+            "silent": result.quiet,
+            "gaps": gaps,
+            "notes": [t for _, _, t in rows if "note" in t],
+            "paragraphs": [t for _, _, t in rows if "audit_id" in t],
+        },
+    )
     return Path(path or out)
 
 

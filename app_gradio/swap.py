@@ -50,13 +50,23 @@ class SwapResult:
 class Swapper:
     """Keeps `served` in step with the registry; `start` runs it in a thread."""
 
-    def __init__(self, engine: Engine, batcher: Batcher, registry: Any, store: Any, cache: Path,
-                 canary: list[dict[str, str]], replica: str) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        batcher: Batcher,
+        registry: Any,
+        store: Any,
+        cache: Path,
+        canary: list[dict[str, str]],
+        replica: str,
+    ) -> None:
         self.engine, self.batcher, self.registry, self.store = engine, batcher, registry, store
         self.cache, self.canary = cache, canary
         self._served: dict[str, Served] = {}
         self.history: deque[SwapResult] = deque(maxlen=200)
-        self._refused: dict[str, int] = {}  # tenant -> generation that will not get better by being tried again
+        self._refused: dict[
+            str, int
+        ] = {}  # tenant -> generation that will not get better by being tried again
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.events = Events(registry, replica)
@@ -66,7 +76,11 @@ class Swapper:
         """The adapter in service; a tenant without one is an error, never the bare base."""
         found = self._served.get(tenant)
         if found is None:
-            raise MissingError("no adapter is in service for this tenant", where=tenant, remedy="Promote one first: astra promote")
+            raise MissingError(
+                "no adapter is in service for this tenant",
+                where=tenant,
+                remedy="Promote one first: astra promote",
+            )
         return found
 
     def tenants(self) -> dict[str, Served]:
@@ -77,8 +91,11 @@ class Swapper:
         for tenant in self.registry.tenants():
             current = self.registry.current(tenant)
             have = self._served.get(tenant)
-            if current is not None and (have is None or have.generation != current.generation) \
-                    and self._refused.get(tenant) != current.generation:
+            if (
+                current is not None
+                and (have is None or have.generation != current.generation)
+                and self._refused.get(tenant) != current.generation
+            ):
                 self.swap(current)
 
     def swap(self, promotion: Any) -> SwapResult:

@@ -12,10 +12,24 @@ from astra_lib.core.errors import AstraError, InputError
 
 # verb -> module that defines add_parser(subparsers); imported only when asked for, or for --help
 VERBS = {
-    "demo": "demo", "transcribe": "sessions", "align": "sessions", "draft": "sessions", "mine": "sessions",
-    "minutes": "minutes", "scrub": "scrub", "train": "train", "judge": "models", "promote": "models",
-    "rollback": "models", "models": "models", "learn": "run", "run": "run", "serve": "serve", "token": "serve",
-    "audit": "serve", "services": "services",
+    "demo": "demo",
+    "transcribe": "sessions",
+    "align": "sessions",
+    "draft": "sessions",
+    "mine": "sessions",
+    "minutes": "minutes",
+    "scrub": "scrub",
+    "train": "train",
+    "judge": "models",
+    "promote": "models",
+    "rollback": "models",
+    "models": "models",
+    "learn": "run",
+    "run": "run",
+    "serve": "serve",
+    "token": "serve",
+    "audit": "serve",
+    "services": "services",
 }
 
 
@@ -53,9 +67,13 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     debug, argv = "--debug" in argv, [a for a in argv if a != "--debug"]  # before the verb or after it
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads of one model starve the next on few cores
+    os.environ.setdefault(
+        "OMP_WAIT_POLICY", "PASSIVE"
+    )  # spinning threads of one model starve the next on few cores
     if not sys.stderr.isatty():
-        os.environ.setdefault("TQDM_DISABLE", "1")  # read when tqdm is imported: also bars that libraries draw
+        os.environ.setdefault(
+            "TQDM_DISABLE", "1"
+        )  # read when tqdm is imported: also bars that libraries draw
     try:
         args = parser(next((a for a in argv if not a.startswith("-")), None)).parse_args(argv)
         return int(args.run(args) or 0)
@@ -79,16 +97,24 @@ def main(argv: list[str] | None = None) -> int:
         if debug:
             raise
         said = " ".join(f"{type(error).__name__}: {error}".split())
-        print(f"astra: unexpected {said}. Run it again with --debug and report what it shows", file=sys.stderr)
+        print(
+            f"astra: unexpected {said}. Run it again with --debug and report what it shows", file=sys.stderr
+        )
         return 1
 
 
 def os_error(error: OSError) -> str:
     """A full disk or a missing permission in one line that says what to do."""
-    remedies = {28: "Free some space and run it again; nothing half-written is kept", 13: "Check the permissions",
-                21: "A file was expected, this is a folder", 20: "A folder was expected, this is a file"}
+    remedies = {
+        28: "Free some space and run it again; nothing half-written is kept",
+        13: "Check the permissions",
+        21: "A file was expected, this is a folder",
+        20: "A folder was expected, this is a file",
+    }
     where = f"{error.filename}: " if error.filename else ""
-    return f"{where}{error.strerror or error}. {remedies.get(error.errno or 0, 'Run with --debug to see where')}"
+    return (
+        f"{where}{error.strerror or error}. {remedies.get(error.errno or 0, 'Run with --debug to see where')}"
+    )
 
 
 if __name__ == "__main__":

@@ -19,13 +19,21 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     read.set_defaults(run=run_read)
     write = verbs.add_parser("write", help="paragraphs into a Word file that looks like the template")
     write.add_argument("paragraphs", type=Path)
-    write.add_argument("--template", type=Path, required=True, nargs="+", help="an acta of the same council, or several: what occurs most in them wins")
+    write.add_argument(
+        "--template",
+        type=Path,
+        required=True,
+        nargs="+",
+        help="an acta of the same council, or several: what occurs most in them wins",
+    )
     write.add_argument("--out", type=Path, required=True, help="the .docx to write")
     write.set_defaults(run=run_write)
     check = verbs.add_parser("check", help="exit 0 when valid, 3 when not, each broken rule on a line")
     check.add_argument("file", type=Path, help="a .docx, or a text file with a canonical fragment")
     check.add_argument("--template", type=Path, help="audit findings that this file has too are not counted")
-    check.add_argument("--round-trip", action="store_true", help="also through LibreOffice, comparing the text")
+    check.add_argument(
+        "--round-trip", action="store_true", help="also through LibreOffice, comparing the text"
+    )
     check.set_defaults(run=run_check)
 
 
@@ -45,8 +53,12 @@ def run_write(args: argparse.Namespace) -> int:
 
     paragraphs = read_jsonl(args.paragraphs, Paragraph)
     if not paragraphs:
-        raise InputError("no paragraphs in it", where=str(args.paragraphs), remedy="Make it with `astra minutes read`")
-    print(f"{len(paragraphs)} paragraphs -> {write_minutes(paragraphs, learn_template(args.template), args.out)}")
+        raise InputError(
+            "no paragraphs in it", where=str(args.paragraphs), remedy="Make it with `astra minutes read`"
+        )
+    print(
+        f"{len(paragraphs)} paragraphs -> {write_minutes(paragraphs, learn_template(args.template), args.out)}"
+    )
     return 0
 
 

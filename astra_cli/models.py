@@ -45,7 +45,15 @@ def judge(args: argparse.Namespace) -> int:
     if args.candidate:
         from app_gradio.engine import Engine
         from astra_lib.core.base_model import ensure_base
-        made = hear(rows, args.candidate, args.out, settings, Engine.load(ensure_base(settings), settings.model.revision), args.incumbent)
+
+        made = hear(
+            rows,
+            args.candidate,
+            args.out,
+            settings,
+            Engine.load(ensure_base(settings), settings.model.revision),
+            args.incumbent,
+        )
     else:
         outputs = {"candidate": read_predictions(args.predictions)}
         if args.incumbent_predictions:
@@ -77,7 +85,14 @@ def models(args: argparse.Namespace) -> int:
     registry = Registry.open(settings_module.load())
     for tenant in [args.tenant] if args.tenant else registry.tenants():
         current = registry.current(tenant)
-        print(f"{tenant}: " + (f"{current.adapter.id} generation {current.generation} since {current.time}" if current else "nothing in service"))
+        print(
+            f"{tenant}: "
+            + (
+                f"{current.adapter.id} generation {current.generation} since {current.time}"
+                if current
+                else "nothing in service"
+            )
+        )
         for old in registry.history(tenant):
             print(f"  {old.generation:>4}  {old.time}  {old.adapter.id}  {old.by}")
     return 0

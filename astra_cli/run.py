@@ -11,12 +11,16 @@ def add_parser(verbs) -> None:
     p = verbs.add_parser("run", help="one job: mine, dataset, train, judge, promote")
     p.add_argument("job")
     p.add_argument("-p", "--parameter", action="append", default=[], metavar="k=v")
-    p.add_argument("--again", action="store_true", help="run even if a finished run with the same inputs exists")
+    p.add_argument(
+        "--again", action="store_true", help="run even if a finished run with the same inputs exists"
+    )
     p.set_defaults(run=run)
 
     p = verbs.add_parser("learn", help="one turn of the loop: mine, dataset, train, judge, promote")
     p.add_argument("--tenant", default="manantial")
-    p.add_argument("--source", default="samples/manantial/sessions", help="folder with one folder per session")
+    p.add_argument(
+        "--source", default="samples/manantial/sessions", help="folder with one folder per session"
+    )
     p.add_argument("--roster", default="samples/manantial/roster.json")
     p.set_defaults(run=learn)
 
@@ -35,7 +39,12 @@ def learn(args: argparse.Namespace) -> int:
     from jobs import runner
 
     settings = settings_module.load()
-    for job, parameters in (("mine", {"source": args.source}), ("dataset", {"roster": args.roster}), ("train", {}), ("judge", {})):
+    for job, parameters in (
+        ("mine", {"source": args.source}),
+        ("dataset", {"roster": args.roster}),
+        ("train", {}),
+        ("judge", {}),
+    ):
         made = runner.execute(job, {"tenant": args.tenant, **parameters}, settings)
         print(f"{job:8} {made.run_id}{' (reused)' if made.reused else ''} -> {made.report}", flush=True)
     if made.manifest["metrics"]["verdict"] != "PROMOTED":

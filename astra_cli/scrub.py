@@ -12,11 +12,25 @@ from typing import Any
 
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("scrub", help="mask personal data in a text file")
-    parser.add_argument("file", metavar="FILE", help="text, .json/.jsonl or XML as text, or a .docx (its paragraphs, one a line, then what its headers, comments, authors, "
-                                                   "properties and alt texts say); - reads standard input")
-    parser.add_argument("--out", type=Path, help="write the masked copy here instead of printing it; a .docx stays one, and is looked through by the leak gate first")
-    parser.add_argument("--json", action="store_true", help="print [{start, end, type, replacement}] on the input's own character offsets")
-    parser.add_argument("--tenant", help="use this tenant's roster and placeholder map (default: numbers for this file only)")
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        help="text, .json/.jsonl or XML as text, or a .docx (its paragraphs, one a line, then what its headers, comments, authors, "
+        "properties and alt texts say); - reads standard input",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="write the masked copy here instead of printing it; a .docx stays one, and is looked through by the leak gate first",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print [{start, end, type, replacement}] on the input's own character offsets",
+    )
+    parser.add_argument(
+        "--tenant", help="use this tenant's roster and placeholder map (default: numbers for this file only)"
+    )
     parser.add_argument("--roster", help="roster.json with rows {key, name, role, party}")
     parser.set_defaults(run=run)
 
@@ -35,7 +49,9 @@ def run(args: argparse.Namespace) -> int:
     text = "" if whole else _read(args.file)
     keep, roster = None, read_json(args.roster) if args.roster else []
     if not isinstance(roster, list):
-        raise InputError("not a list of rows", where=args.roster, remedy="A roster is [{key, name, role, party}]")
+        raise InputError(
+            "not a list of rows", where=args.roster, remedy="A roster is [{key, name, role, party}]"
+        )
     # imported last: it takes a second or two, and what is wrong with the files is said before
     from astra_lib.scrub import PlaceholderMap, Scrubber
 
@@ -55,7 +71,10 @@ def run(args: argparse.Namespace) -> int:
     if keep is not None:
         keep.save()
     if args.json:
-        rows = [{"start": e.start, "end": e.end, "type": e.type, "replacement": e.replacement} for e in masked.entities]
+        rows = [
+            {"start": e.start, "end": e.end, "type": e.type, "replacement": e.replacement}
+            for e in masked.entities
+        ]
         print(json.dumps(rows, ensure_ascii=False))
     elif args.out:
         atomic_write(args.out, masked.text.encode())
@@ -86,7 +105,9 @@ def _read(file: str) -> str:
         from astra_lib.minutes import read_minutes
 
         minutes = read_minutes(file)
-        lines = [p.text for p in minutes.paragraphs] + [f"{where}: {text}" for where, texts in minutes.elsewhere.items() for text in texts]
+        lines = [p.text for p in minutes.paragraphs] + [
+            f"{where}: {text}" for where, texts in minutes.elsewhere.items() for text in texts
+        ]
         return "".join(line + "\n" for line in lines)
     data = sys.stdin.buffer.read() if file == "-" else read_bytes(Path(file))
     try:

@@ -23,7 +23,9 @@ def add_parser(verbs) -> None:
     p = actions.add_parser("verify", help="walk the hash chain of a tenant; exit 3 where it is broken")
     p.add_argument("--tenant", required=True)
     p.set_defaults(run=verify)
-    p = actions.add_parser("show", help="from a served paragraph to its adapter, dataset, sessions and milliseconds, as JSON")
+    p = actions.add_parser(
+        "show", help="from a served paragraph to its adapter, dataset, sessions and milliseconds, as JSON"
+    )
     p.add_argument("audit_id", metavar="ID", help="the audit_id that came with the paragraph")
     p.set_defaults(run=show)
 

@@ -10,17 +10,26 @@ from typing import Any
 
 
 def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser("services", help="the embedded S3 and Redis servers",
-                                   description="Start, stop or look at the embedded S3 (SeaweedFS) and Redis (Valkey) servers.")
+    parser = subparsers.add_parser(
+        "services",
+        help="the embedded S3 and Redis servers",
+        description="Start, stop or look at the embedded S3 (SeaweedFS) and Redis (Valkey) servers.",
+    )
     verbs = parser.add_subparsers(dest="verb", required=True)
-    verb = verbs.add_parser("status", help="what runs where, each asked by a real write and read; exit 0 when all answer")
+    verb = verbs.add_parser(
+        "status", help="what runs where, each asked by a real write and read; exit 0 when all answer"
+    )
     verb.add_argument("--json", action="store_true", help="one JSON object a line")
     verb.set_defaults(run=status)
     verb = verbs.add_parser("up", help="start what is not configured and not running")
-    verb.add_argument("--timeout", type=float, default=90, metavar="SECONDS", help="how long to wait for an answer (90)")
+    verb.add_argument(
+        "--timeout", type=float, default=90, metavar="SECONDS", help="how long to wait for an answer (90)"
+    )
     verb.set_defaults(run=up)
     verb = verbs.add_parser("down", help="stop them; nothing stored is lost")
-    verb.add_argument("--grace", type=float, default=25, metavar="SECONDS", help="from SIGTERM to SIGKILL (25)")
+    verb.add_argument(
+        "--grace", type=float, default=25, metavar="SECONDS", help="from SIGTERM to SIGKILL (25)"
+    )
     verb.set_defaults(run=down)
 
 
@@ -44,7 +53,10 @@ def up(args: argparse.Namespace) -> int:
     services.up(loaded, timeout_s=args.timeout)
     args.json = False
     if status(args):
-        print("astra: not every server answers. Check the ASTRA_S3_* and ASTRA_REDIS_URL of those that do not", file=sys.stderr)
+        print(
+            "astra: not every server answers. Check the ASTRA_S3_* and ASTRA_REDIS_URL of those that do not",
+            file=sys.stderr,
+        )
         return 2
     return 0
 

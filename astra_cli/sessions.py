@@ -25,6 +25,7 @@ def add_parser(verbs) -> None:
     p.set_defaults(run=align)
 
     from jobs import mine
+
     p = verbs.add_parser("mine", help="a folder of sessions -> pairs of each")
     mine.add_arguments(p)
     p.set_defaults(run=mine.run)
@@ -56,9 +57,13 @@ def align(args: argparse.Namespace) -> int:
     from astra_lib.transcript import read_transcript
 
     if len(args.transcript) < 2:
-        raise InputError("a transcript and an acta are needed", remedy="astra align TRANSCRIPT ACTA --out DIR")
+        raise InputError(
+            "a transcript and an acta are needed", remedy="astra align TRANSCRIPT ACTA --out DIR"
+        )
     *transcripts, acta = map(Path, args.transcript)
-    transcript = read_transcript(transcripts, session_id=args.session or transcripts[0].stem, tenant=args.tenant)
+    transcript = read_transcript(
+        transcripts, session_id=args.session or transcripts[0].stem, tenant=args.tenant
+    )
     minutes = read_minutes(acta)
     made = run(transcript, minutes.paragraphs, settings_module.load().align)
     out = Path(args.out)
@@ -67,8 +72,10 @@ def align(args: argparse.Namespace) -> int:
     write_json(out / "metrics.json", made.metrics)
     m = made.metrics
     found = sum(p.start is not None for p in made.pairs)
-    print(f"{found} of {len(made.pairs)} paragraphs found; coverage {m['coverage']:.1%} of the speech at an estimated "
-          f"precision of {m['estimated_precision']:.1%} -> {out / 'alignment.html'}")
+    print(
+        f"{found} of {len(made.pairs)} paragraphs found; coverage {m['coverage']:.1%} of the speech at an estimated "
+        f"precision of {m['estimated_precision']:.1%} -> {out / 'alignment.html'}"
+    )
     if m.get("mismatch"):
         print("astra: the acta does not seem to belong to this recording: check that both are of one session")
         return 3
@@ -82,15 +89,23 @@ def draft(args: argparse.Namespace) -> int:
     from astra_lib.transcript import read_transcript
 
     settings = settings_module.load()
-    template = Path(args.template) if args.template else settings.data_dir / "tenants" / args.tenant / "template.docx"
+    template = (
+        Path(args.template)
+        if args.template
+        else settings.data_dir / "tenants" / args.tenant / "template.docx"
+    )
     if not template.is_file():
         raise MissingError("no template", where=str(template), remedy="Give an earlier acta with --template")
-    transcript = read_transcript([Path(args.transcript)], session_id=args.session or Path(args.transcript).stem, tenant=args.tenant)
+    transcript = read_transcript(
+        [Path(args.transcript)], session_id=args.session or Path(args.transcript).stem, tenant=args.tenant
+    )
     service = Service.open(settings)
     try:
         service.swapper.reconcile()
         made = run(service, transcript, template, Path(args.out))
     finally:
         service.close()
-    print(f"{len(made.paragraphs)} paragraphs, {len(made.gaps)} gaps -> {args.out} (trace: {Path(args.out).with_suffix('.trace.json')})")
+    print(
+        f"{len(made.paragraphs)} paragraphs, {len(made.gaps)} gaps -> {args.out} (trace: {Path(args.out).with_suffix('.trace.json')})"
+    )
     return 0

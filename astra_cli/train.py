@@ -9,7 +9,11 @@ from typing import Any
 
 
 def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser("train", help="train an adapter on RunPod", description="Train an adapter on RunPod, or on its local control plane.")
+    parser = subparsers.add_parser(
+        "train",
+        help="train an adapter on RunPod",
+        description="Train an adapter on RunPod, or on its local control plane.",
+    )
     verbs = parser.add_subparsers(dest="verb", required=True)
     verb = verbs.add_parser("submit", help="queue a training on a finished dataset run and follow it")
     verb.add_argument("dataset", help="the dataset run's id, or its folder")
@@ -39,7 +43,11 @@ def submit(args: argparse.Namespace) -> int:
     from trainer import jobs
 
     settings = settings_module.load()
-    chosen = {name: value for name, value in (("epochs", args.epochs), ("learning_rate", args.learning_rate)) if value is not None}
+    chosen = {
+        name: value
+        for name, value in (("epochs", args.epochs), ("learning_rate", args.learning_rate))
+        if value is not None
+    }
     if Path(args.dataset).is_dir():
         job = jobs.submit(args.dataset, args.tenant, settings, **chosen)
     else:
@@ -94,7 +102,11 @@ def down(args: argparse.Namespace) -> int:
     from astra_lib.core import settings as settings_module
     from trainer import control_plane
 
-    print("stopped: the training control plane" if control_plane.down(settings_module.load()) else "nothing was running")
+    print(
+        "stopped: the training control plane"
+        if control_plane.down(settings_module.load())
+        else "nothing was running"
+    )
     return 0
 
 

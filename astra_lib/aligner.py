@@ -25,9 +25,26 @@ from .core.encoder import default_encoder
 from .core.errors import InputError
 from .core.records import Pair, Paragraph, Transcript
 from .core.settings import AlignSettings, Semantic
-from .evidence import (
-    Anchor, Evidence, Floor, Speech, Vocabulary, Weights, as_string, chair_phrases, compare, cut_units, doubt_of, find_anchors, firm,
-    floor_of, in_company, listen, read_paragraphs, speech_seconds)
+from astra_lib.evidence import (
+    Anchor,
+    Evidence,
+    Floor,
+    Speech,
+    Vocabulary,
+    Weights,
+    as_string,
+    chair_phrases,
+    compare,
+    cut_units,
+    doubt_of,
+    find_anchors,
+    firm,
+    floor_of,
+    in_company,
+    listen,
+    read_paragraphs,
+    speech_seconds,
+)
 from .report import COLORS, Page, new_figure
 from .text import guess_language
 from .transcript import speech_blocks
@@ -62,7 +79,9 @@ class Session:
 
     def text_of(self, unit: int) -> str:
         a, b = int(self.speech.first[unit]), int(self.speech.first[unit + 1])
-        return " ".join(self.heard[int(self.speech.word[a]): int(self.speech.word[b - 1]) + 1]) if b > a else ""
+        return (
+            " ".join(self.heard[int(self.speech.word[a]) : int(self.speech.word[b - 1]) + 1]) if b > a else ""
+        )
 
 
 def borders(speech: Speech, floor: Floor, transcript: Transcript, weight: float) -> np.ndarray:
@@ -80,25 +99,47 @@ def borders(speech: Speech, floor: Floor, transcript: Transcript, weight: float)
     return good - math.log(np.exp(good).mean())
 
 
-def prepare(transcript: Transcript, paragraphs: Sequence[Paragraph], decoys: Sequence[Paragraph], settings: AlignSettings,
-            weights: Weights) -> Session:
+def prepare(
+    transcript: Transcript,
+    paragraphs: Sequence[Paragraph],
+    decoys: Sequence[Paragraph],
+    settings: AlignSettings,
+    weights: Weights,
+) -> Session:
     """Read both sides, find the anchors, cut the units at them. Decoys are rows after the paragraphs."""
     language = guess_language(" ".join(p.text for p in paragraphs)) or "es"
     vocabulary = Vocabulary("en" if language == "en" else "es")
     texts, cues = read_paragraphs([*paragraphs, *decoys], vocabulary)
     speech = listen(transcript, vocabulary)
-    anchors = find_anchors(texts[: len(paragraphs)], speech, barred={i for i, c in enumerate(cues) if c == "title"})
+    anchors = find_anchors(
+        texts[: len(paragraphs)], speech, barred={i for i, c in enumerate(cues) if c == "title"}
+    )
     speech = cut_units(speech, sorted({a.first for a in anchors} | {a.last + 1 for a in anchors}))
     sizes = np.asarray([len(t) for t in texts])
     terse = float(np.clip(speech_seconds(speech) / max(1, sizes[: len(paragraphs)].sum()) / 3, 1, 4))
     limits = np.asarray([explains(n, settings, terse) for n in sizes])
     evidence = Evidence(speech, texts, vocabulary, weights)
     floor = floor_of(speech, chair_phrases(speech, vocabulary))
-    return Session(speech, texts, cues, evidence, floor, sizes, limits, anchors,
-                   [doubt_of(p, c) for p, c in zip((*paragraphs, *decoys), cues, strict=True)], borders(speech, floor, transcript, weights.edge), len(paragraphs), language)
+    return Session(
+        speech,
+        texts,
+        cues,
+        evidence,
+        floor,
+        sizes,
+        limits,
+        anchors,
+        [doubt_of(p, c) for p, c in zip((*paragraphs, *decoys), cues, strict=True)],
+        borders(speech, floor, transcript, weights.edge),
+        len(paragraphs),
+        language,
+    )
 
 # %% ../nbs/04_aligner.ipynb #ccbba897
-GAP_ODDS = (math.log(0.85), math.log(0.15))  # how often a gap between two written stretches is a short one, or a long one
+GAP_ODDS = (
+    math.log(0.85),
+    math.log(0.15),
+)  # how often a gap between two written stretches is a short one, or a long one
 
 
 @dataclass
@@ -112,10 +153,14 @@ class Task:
 
 def spread_on(ways: np.ndarray, drifts: list[np.ndarray]) -> np.ndarray:
     """Ways that ended at any unit up to a, carried on to a over unwritten speech. `drifts`: short gaps, and long ones."""
-    return np.logaddexp.reduce([np.logaddexp.accumulate(ways + d) - d + c for d, c in zip(drifts, GAP_ODDS, strict=True)])
+    return np.logaddexp.reduce(
+        [np.logaddexp.accumulate(ways + d) - d + c for d, c in zip(drifts, GAP_ODDS, strict=True)]
+    )
 
 
-def forward(tables: list[np.ndarray], offsets: list[int], drifts: list[np.ndarray], share: float) -> tuple[list[np.ndarray], float]:
+def forward(
+    tables: list[np.ndarray], offsets: list[int], drifts: list[np.ndarray], share: float
+) -> tuple[list[np.ndarray], float]:
     """For every row the log weight of all ways that lead to a span beginning at unit a; and that of all ways in total.
 
     `drift[e]` is the cost of leaving units [0, e) unwritten. `ways[e]`: all ways so far whose last unit is e - 1.
@@ -125,7 +170,7 @@ def forward(tables: list[np.ndarray], offsets: list[int], drifts: list[np.ndarra
     enter = []
     for table, offset in zip(tables, offsets, strict=True):
         n, longest = table.shape
-        entry = np.logaddexp(spread_on(ways, drifts)[:-1], ways[1:] - share)[offset: offset + n]
+        entry = np.logaddexp(spread_on(ways, drifts)[:-1], ways[1:] - share)[offset : offset + n]
         enter.append(entry)
         value = entry[:, None] + table
         top = value.max(initial=-np.inf)
@@ -134,11 +179,13 @@ def forward(tables: list[np.ndarray], offsets: list[int], drifts: list[np.ndarra
             with np.errstate(divide="ignore"):
                 arrived = np.log(np.bincount(ends.ravel(), np.exp(value - top).ravel())) + top
             stop = min(len(arrived), len(ways) - offset)
-            ways[offset: offset + stop] = np.logaddexp(ways[offset: offset + stop], arrived[:stop])
+            ways[offset : offset + stop] = np.logaddexp(ways[offset : offset + stop], arrived[:stop])
     return enter, float(spread_on(ways, drifts)[-1])
 
 
-def chances(tables: list[np.ndarray], offsets: list[int], drifts: list[np.ndarray], share: float) -> list[np.ndarray]:
+def chances(
+    tables: list[np.ndarray], offsets: list[int], drifts: list[np.ndarray], share: float
+) -> list[np.ndarray]:
     """The probability of every span: forward, then backward (`rest[e]`: all ways to finish when unit e - 1 was the last)."""
     enter, total = forward(tables, offsets, drifts, share)
     back = [-d[::-1] for d in drifts]
@@ -149,13 +196,15 @@ def chances(tables: list[np.ndarray], offsets: list[int], drifts: list[np.ndarra
         value = table + rest[ends]
         out.append(np.exp(entry[:, None] + value - total))
         begun = np.full(len(rest), -np.inf)
-        begun[offset: offset + n] = np.logaddexp.reduce(value, axis=1)
+        begun[offset : offset + n] = np.logaddexp.reduce(value, axis=1)
         later = spread_on(begun[::-1], back)[::-1]
         rest = np.logaddexp(np.logaddexp(rest, later), np.append(-np.inf, begun[:-1] - share))
     return out[::-1]
 
 # %% ../nbs/04_aligner.ipynb #f8a7620d
-def windows(task: Task, session: "Session", drifts: list[np.ndarray], w: Weights, grain: int = 16, small: int = 40_000) -> list[tuple[int, int]]:
+def windows(
+    task: Task, session: "Session", drifts: list[np.ndarray], w: Weights, grain: int = 16, small: int = 40_000
+) -> list[tuple[int, int]]:
     """For every row the units [a, b) in which it may begin: all of them in a small gap, else what the coarse pass leaves."""
     n = task.hi - task.lo
     if n * len(task.rows) <= small:
@@ -176,19 +225,29 @@ def windows(task: Task, session: "Session", drifts: list[np.ndarray], w: Weights
     return [(task.lo + int(edges[a]), task.lo + int(edges[b + 1])) for a, b in zip(low, high, strict=True)]
 
 # %% ../nbs/04_aligner.ipynb #bdb7380f
-def score_table(row: int, task: Task, window: tuple[int, int], session: "Session", expected: np.ndarray, w: Weights) -> np.ndarray:
+def score_table(
+    row: int, task: Task, window: tuple[int, int], session: "Session", expected: np.ndarray, w: Weights
+) -> np.ndarray:
     """Log weight of every span of paragraph `row` that begins in `window`; the evidence in it is kept for the next pass."""
     speech = session.speech
     a, b = window
     if (kept := session.memory.get((row, a, b))) is None:
-        longest = longest_span(speech.unit_start[a: task.hi], speech.unit_end[a: task.hi], float(min(session.limits[row], 30 + 4 * expected[row])))
+        longest = longest_span(
+            speech.unit_start[a : task.hi],
+            speech.unit_end[a : task.hi],
+            float(min(session.limits[row], 30 + 4 * expected[row])),
+        )
         kept = session.memory[row, a, b] = session.evidence.table(row, a, b, task.hi, longest)
     longest = kept.shape[1]
-    many = min(1.0, math.log1p(b - a) / 6)  # the price of being placed is that of having had many places to choose from
+    many = min(
+        1.0, math.log1p(b - a) / 6
+    )  # the price of being placed is that of having had many places to choose from
     table = kept - w.unspoken * (1 - w.places + w.places * many) - session.doubts[row] * w.doubt
     ends = np.minimum(np.arange(a, b)[:, None] + np.arange(longest), task.hi - 1)
     seconds = speech.unit_end[ends] - speech.unit_start[a:b, None]
-    table += prior(seconds, expected[row], w, loose=not speech.timed) + cue_score(session.cues[row], a, ends, session.floor, w)
+    table += prior(seconds, expected[row], w, loose=not speech.timed) + cue_score(
+        session.cues[row], a, ends, session.floor, w
+    )
     table += session.borders[a:b, None] + session.borders[ends + 1]
     seconds[:, 0] = 0  # a single unit is always allowed
     table[seconds > session.limits[row]] = -np.inf
@@ -240,7 +299,9 @@ class Candidate:
     value: float
 
 
-def candidates(row: int, chance: np.ndarray, offset: int, speech: Speech, keep: int = 5, most: int = 32) -> list[Candidate]:
+def candidates(
+    row: int, chance: np.ndarray, offset: int, speech: Speech, keep: int = 5, most: int = 32
+) -> list[Candidate]:
     """The spans most probably right, best first, out of the `most` likeliest."""
     flat = chance.ravel()
     top = np.argpartition(flat, -most)[-most:] if len(flat) > most else np.arange(len(flat))
@@ -256,7 +317,10 @@ def candidates(row: int, chance: np.ndarray, offset: int, speech: Speech, keep: 
     value = right + FINE * np.maximum(iou, 0) @ flat[top]
     order = np.argsort(-value)[:keep]
     spoken = float(min(flat.sum(), 1.0))
-    return [Candidate(row, int(first[k]), int(last[k]), float(min(right[k], 1.0)), spoken, float(value[k])) for k in order]
+    return [
+        Candidate(row, int(first[k]), int(last[k]), float(min(right[k], 1.0)), spoken, float(value[k]))
+        for k in order
+    ]
 
 
 def forward_only(choices: list[list[Candidate]], least: float, reach: int = 40) -> list[Candidate]:
@@ -286,14 +350,20 @@ def forward_only(choices: list[list[Candidate]], least: float, reach: int = 40) 
     return out[::-1]
 
 # %% ../nbs/04_aligner.ipynb #05d31658
-def pace(words: np.ndarray, cues: Sequence[str], placed: dict[int, tuple[float, float]], speech_s: float) -> np.ndarray:
+def pace(
+    words: np.ndarray, cues: Sequence[str], placed: dict[int, tuple[float, float]], speech_s: float
+) -> np.ndarray:
     """Expected seconds of every paragraph. `placed`: paragraph -> (seconds, probability) of a first pass; empty: a guess."""
     cue = np.asarray(cues)
     body, vote = cue == "body", cue == "vote"
     out = np.zeros(len(words))
     guess = float(np.clip(0.7 * speech_s / max(1, words[body].sum()), 0.4, 2.0))
     for group, rate in ((body, guess), (vote, 0.9), (~(body | vote), 0.6)):
-        seen = [math.log((placed[i][0] + 2) / (words[i] + 4)) for i in np.flatnonzero(group) if i in placed and placed[i][1] > 0.6]
+        seen = [
+            math.log((placed[i][0] + 2) / (words[i] + 4))
+            for i in np.flatnonzero(group)
+            if i in placed and placed[i][1] > 0.6
+        ]
         if seen:
             rate = math.exp((np.median(seen) * len(seen) + 5 * math.log(rate)) / (len(seen) + 5))
         out[group] = rate * (words[group] + 4) - 2
@@ -308,10 +378,10 @@ class Span:
     last: int
     start: float
     end: float
-    ratio: float          # share of the paragraph's tokens found in order
-    recall: float = 0.0   # share of the evidence its stems could give
-    right: float = 0.0    # the programme's own probability that the span is right
-    spoken: float = 0.0   # and that the paragraph was spoken at all
+    ratio: float  # share of the paragraph's tokens found in order
+    recall: float = 0.0  # share of the evidence its stems could give
+    right: float = 0.0  # the programme's own probability that the span is right
+    spoken: float = 0.0  # and that the paragraph was spoken at all
     units: tuple[int, int] = (0, 0)
 
 
@@ -319,11 +389,18 @@ def trim(speech: Speech, text: np.ndarray, units: tuple[int, int], bounds: tuple
     """The exact span of a paragraph inside its units; it may look a dozen tokens past them, within `bounds` (tokens)."""
     lo, hi = int(speech.first[units[0]]), int(speech.first[units[1] + 1])
     wide = (max(bounds[0], lo - 12), min(bounds[1], hi + 12)) if speech.timed else (lo, hi)
-    first, last, matched = compare(as_string(text), as_string(speech.ids[wide[0]: wide[1]]), wide[0])
+    first, last, matched = compare(as_string(text), as_string(speech.ids[wide[0] : wide[1]]), wide[0])
     ratio = matched / max(1, len(text))
     if not speech.timed or ratio < 0.5 or matched < 3:
         first, last = lo, hi - 1
-        return Span(first, last, float(speech.unit_start[units[0]]), float(speech.unit_end[units[1]]), ratio, units=units)
+        return Span(
+            first,
+            last,
+            float(speech.unit_start[units[0]]),
+            float(speech.unit_end[units[1]]),
+            ratio,
+            units=units,
+        )
     return exact(speech, first, last, ratio, text)
 
 
@@ -335,14 +412,23 @@ def exact(speech: Speech, first: int, last: int, ratio: float, text: np.ndarray)
             units = units[0] + 1, units[1]
         if units[1] > units[0] and last + 1 - speech.first[units[1]] < 0.15 * len(text):
             units = units[0], units[1] - 1
-        return Span(first, last, float(speech.unit_start[units[0]]), float(speech.unit_end[units[1]]), ratio, units=units)
+        return Span(
+            first,
+            last,
+            float(speech.unit_start[units[0]]),
+            float(speech.unit_end[units[1]]),
+            ratio,
+            units=units,
+        )
     edge, after = int(speech.first[units[0]]), int(speech.first[units[1] + 1])
     first = edge if first - edge <= 2 else first
     last = after - 1 if after - 1 - last <= 2 else last
     return Span(first, last, float(speech.start[first]), float(speech.end[last]), ratio, units=units)
 
 # %% ../nbs/04_aligner.ipynb #390ca292
-def without_gaps(speech: Speech, hits: np.ndarray, span: Span, max_gap_s: float, sure: float = 0.5) -> Span | None:
+def without_gaps(
+    speech: Speech, hits: np.ndarray, span: Span, max_gap_s: float, sure: float = 0.5
+) -> Span | None:
     """The part of the span with most matches after every run of unmatched units longer than `max_gap_s` is split off.
 
     `hits`: for every unit of the span how many stems of the paragraph it holds. A short span may hold none, when it is right with
@@ -356,16 +442,22 @@ def without_gaps(speech: Speech, hits: np.ndarray, span: Span, max_gap_s: float,
         if k == len(matched) or speech.unit_start[matched[k]] - speech.unit_end[matched[k - 1]] > max_gap_s:
             parts.append((int(matched[begun]), int(matched[k - 1])))
             begun = k
-    keep = max(parts, key=lambda p: hits[p[0] - span.units[0]: p[1] + 1 - span.units[0]].sum())
-    lo, hi = (keep if len(parts) > 1 else span.units)
+    keep = max(parts, key=lambda p: hits[p[0] - span.units[0] : p[1] + 1 - span.units[0]].sum())
+    lo, hi = keep if len(parts) > 1 else span.units
     while lo < keep[0] and speech.unit_start[keep[0]] - speech.unit_start[lo] > max_gap_s:
         lo += 1
     while hi > keep[1] and speech.unit_end[hi] - speech.unit_end[keep[1]] > max_gap_s:
         hi -= 1
     if (lo, hi) == span.units:
         return span
-    return replace(span, units=(lo, hi), start=max(span.start, float(speech.unit_start[lo])), end=min(span.end, float(speech.unit_end[hi])),
-                   first=max(span.first, int(speech.first[lo])), last=min(span.last, int(speech.first[hi + 1]) - 1))
+    return replace(
+        span,
+        units=(lo, hi),
+        start=max(span.start, float(speech.unit_start[lo])),
+        end=min(span.end, float(speech.unit_end[hi])),
+        first=max(span.first, int(speech.first[lo])),
+        last=min(span.last, int(speech.first[hi + 1]) - 1),
+    )
 
 
 def trusted(spans: dict[int, Span], session: "Session", settings: AlignSettings) -> dict[int, Span]:
@@ -375,15 +467,31 @@ def trusted(spans: dict[int, Span], session: "Session", settings: AlignSettings)
     `word_count_threshold`: a paragraph of fewer content stems needs a neighbour placed within three minutes.
     """
     order = sorted(spans)
-    spoken = np.append(0, np.cumsum(session.speech.unit_end - session.speech.unit_start)) / 60  # minutes of speech before a unit
+    spoken = (
+        np.append(0, np.cumsum(session.speech.unit_end - session.speech.unit_start)) / 60
+    )  # minutes of speech before a unit
     out, last = {}, None
     for k, paragraph in enumerate(order):
         span = spans[paragraph]
-        beside = [spans[p] for p in order[max(0, k - 3): k] + order[k + 1: k + 4] if abs(p - paragraph) <= 3]
+        beside = [
+            spans[p] for p in order[max(0, k - 3) : k] + order[k + 1 : k + 4] if abs(p - paragraph) <= 3
+        ]
         near = sum(abs(other.start - span.start) <= 180 for other in beside)
-        after = sum(0 <= spoken[spans[p].units[0]] - spoken[span.units[0]] <= settings.max_lookahead / 3 for p in order[k + 1: k + 4])
-        short = len(session.evidence.stems[paragraph]) < settings.word_count_threshold and not near and not (span.ratio >= 0.9 and session.sizes[paragraph] >= 3)
-        far = last is not None and spoken[span.units[0]] - spoken[last.units[1]] > settings.max_lookahead and span.ratio < 0.6 and after < 2
+        after = sum(
+            0 <= spoken[spans[p].units[0]] - spoken[span.units[0]] <= settings.max_lookahead / 3
+            for p in order[k + 1 : k + 4]
+        )
+        short = (
+            len(session.evidence.stems[paragraph]) < settings.word_count_threshold
+            and not near
+            and not (span.ratio >= 0.9 and session.sizes[paragraph] >= 3)
+        )
+        far = (
+            last is not None
+            and spoken[span.units[0]] - spoken[last.units[1]] > settings.max_lookahead
+            and span.ratio < 0.6
+            and after < 2
+        )
         if not short and not far:
             out[paragraph] = last = span
     return out
@@ -392,7 +500,11 @@ def trusted(spans: dict[int, Span], session: "Session", settings: AlignSettings)
 def repeats(session: "Session", paragraph: int) -> bool:
     """Whether the paragraph says nothing but what the one before it says: a title written twice is read once."""
     stems = session.evidence.stems
-    return paragraph > 0 and len(stems[paragraph]) > 0 and bool(np.isin(stems[paragraph], stems[paragraph - 1]).mean() >= 0.8)
+    return (
+        paragraph > 0
+        and len(stems[paragraph]) > 0
+        and bool(np.isin(stems[paragraph], stems[paragraph - 1]).mean() >= 0.8)
+    )
 
 
 def lawful(spans: dict[int, Span], session: "Session", settings: AlignSettings) -> dict[int, Span]:
@@ -406,7 +518,12 @@ def lawful(spans: dict[int, Span], session: "Session", settings: AlignSettings) 
         span = without_gaps(session.speech, hits, spans[paragraph], settings.max_gap_s, sure)
         if span is None or span.end <= span.start or span.end - span.start > session.limits[paragraph]:
             continue
-        if session.cues[paragraph] == "title" and repeats(session, paragraph) and paragraph - 1 in kept and span.start < kept[paragraph - 1].end:
+        if (
+            session.cues[paragraph] == "title"
+            and repeats(session, paragraph)
+            and paragraph - 1 in kept
+            and span.start < kept[paragraph - 1].end
+        ):
             continue
         if span.start >= last[0] - 1e-6 and span.end >= last[1] - 1e-6:
             kept[paragraph], last = span, (span.start, span.end)
@@ -430,15 +547,29 @@ def close_small_gaps(spans: dict[int, Span], session: "Session") -> dict[int, Sp
         lo, hi = span.units
         k = int(np.searchsorted(firsts, lo)) - 1
         floor_at = int(lasts[k]) + 1 if k >= 0 else 0
-        while lo > floor_at and turn[lo - 1] == turn[span.units[0]] and span.start - speech.unit_start[lo - 1] <= least_s:
+        while (
+            lo > floor_at
+            and turn[lo - 1] == turn[span.units[0]]
+            and span.start - speech.unit_start[lo - 1] <= least_s
+        ):
             lo -= 1
         n = int(np.searchsorted(firsts, hi, side="right"))
         ceiling = int(firsts[n]) if n < len(firsts) else speech.units
-        while hi + 1 < ceiling and turn[hi + 1] == turn[span.units[1]] and speech.unit_end[hi + 1] - span.end <= least_s:
+        while (
+            hi + 1 < ceiling
+            and turn[hi + 1] == turn[span.units[1]]
+            and speech.unit_end[hi + 1] - span.end <= least_s
+        ):
             hi += 1
         if (lo, hi) != span.units:
-            out[paragraph] = replace(span, units=(lo, hi), first=int(speech.first[lo]), last=int(speech.first[hi + 1]) - 1,
-                                     start=float(speech.unit_start[lo]), end=float(speech.unit_end[hi]))
+            out[paragraph] = replace(
+                span,
+                units=(lo, hi),
+                first=int(speech.first[lo]),
+                last=int(speech.first[hi + 1]) - 1,
+                start=float(speech.unit_start[lo]),
+                end=float(speech.unit_end[hi]),
+            )
     return out
 
 # %% ../nbs/04_aligner.ipynb #0515b52d
@@ -498,7 +629,13 @@ def gaps_between(anchors: list[tuple[int, int, int]], paragraphs: int, speech: S
     return out
 
 # %% ../nbs/04_aligner.ipynb #af3ba67b
-def solve(session: Session, expected: np.ndarray, weights: Weights, least: float, extra: dict[int, list[int]] | None = None) -> dict[int, Candidate]:
+def solve(
+    session: Session,
+    expected: np.ndarray,
+    weights: Weights,
+    least: float,
+    extra: dict[int, list[int]] | None = None,
+) -> dict[int, Candidate]:
     """The chosen span of every paragraph that is no anchor. `extra[p]`: decoy rows to be tried just before paragraph p."""
     speech, extra = session.speech, extra or {}
     fixed = [(a.paragraph, int(speech.unit[a.first]), int(speech.unit[a.last])) for a in session.anchors]
@@ -512,9 +649,14 @@ def solve(session: Session, expected: np.ndarray, weights: Weights, least: float
         turns = weights.skipped_turn * np.append(0, np.cumsum(session.floor.change[inside]))
         drifts = [weights.gap * seconds + turns, weights.recess * seconds]
         within = windows(task, session, drifts, weights)
-        tables = [score_table(r, task, win, session, expected, weights) for r, win in zip(task.rows, within, strict=True)]
+        tables = [
+            score_table(r, task, win, session, expected, weights)
+            for r, win in zip(task.rows, within, strict=True)
+        ]
         found = chances(tables, [a - task.lo for a, _ in within], drifts, weights.share)
-        choices = [candidates(r, c, win[0], speech) for r, c, win in zip(task.rows, found, within, strict=True)]
+        choices = [
+            candidates(r, c, win[0], speech) for r, c, win in zip(task.rows, found, within, strict=True)
+        ]
         out |= {c.paragraph: c for c in forward_only(choices, least)}
     return out
 
@@ -523,31 +665,54 @@ def spans_of(session: Session, placed: dict[int, Candidate]) -> dict[int, Span]:
     """Anchors and placements as spans in seconds, edges set, evidence noted."""
     speech, out = session.speech, {}
     for a in session.anchors:
-        out[a.paragraph] = replace(exact(speech, a.first, a.last, a.ratio, session.texts[a.paragraph]), right=1.0, spoken=1.0)
+        out[a.paragraph] = replace(
+            exact(speech, a.first, a.last, a.ratio, session.texts[a.paragraph]), right=1.0, spoken=1.0
+        )
     order = sorted([*placed, *out])
     for k, paragraph in enumerate(order):
         if paragraph in out:
             continue
         before, after = (order[k - 1] if k else None), (order[k + 1] if k + 1 < len(order) else None)
         lo = out[before].last + 1 if before in out else 0
-        hi = out[after].first if after in out else int(speech.first[placed[after].first]) if after in placed else len(speech.ids)
+        hi = (
+            out[after].first
+            if after in out
+            else int(speech.first[placed[after].first])
+            if after in placed
+            else len(speech.ids)
+        )
         a, b = placed[paragraph].first, placed[paragraph].last
         lo, hi = min(lo, int(speech.first[a])), max(hi, int(speech.first[b + 1]))
-        out[paragraph] = replace(trim(speech, session.texts[paragraph], (a, b), (lo, hi)), right=placed[paragraph].right, spoken=placed[paragraph].spoken)
+        out[paragraph] = replace(
+            trim(speech, session.texts[paragraph], (a, b), (lo, hi)),
+            right=placed[paragraph].right,
+            spoken=placed[paragraph].spoken,
+        )
     for paragraph, span in out.items():
         stems = session.evidence.stems[paragraph]
         rare = -np.log(session.evidence.share[stems])
-        inside = np.isin(stems, speech.stems[int(speech.first[span.units[0]]): int(speech.first[span.units[1] + 1])])
+        inside = np.isin(
+            stems, speech.stems[int(speech.first[span.units[0]]) : int(speech.first[span.units[1] + 1])]
+        )
         span.recall = float((rare * inside).sum() / max(rare.sum(), 1e-9))
     return out
 
 # %% ../nbs/04_aligner.ipynb #6df5c766
 def wants_encoder(params: AlignSettings, transcript: Transcript) -> bool:
     """Whether `[align] semantic` asks for `default_encoder` here."""
-    return params.semantic == Semantic.ALWAYS or params.semantic == Semantic.SEGMENTS and transcript.interpolated
+    return (
+        params.semantic == Semantic.ALWAYS or params.semantic == Semantic.SEGMENTS and transcript.interpolated
+    )
 
 
-def add_meaning(session: Session, placed: dict[int, Candidate], paragraphs: Sequence[str], encoder: Any, w: Weights, sure: float = 0.6) -> int:
+def add_meaning(
+    session: Session,
+    placed: dict[int, Candidate],
+    paragraphs: Sequence[str],
+    encoder: Any,
+    w: Weights,
+    sure: float = 0.6,
+) -> int:
     """Add semantic evidence to the tables of unsure rows; returns how many rows were looked at."""
     speech = session.speech
     known = {a.paragraph: (int(speech.unit[a.first]), int(speech.unit[a.last])) for a in session.anchors}
@@ -557,7 +722,10 @@ def add_meaning(session: Session, placed: dict[int, Candidate], paragraphs: Sequ
     between = {}
     for r in unsure:
         at = bisect_left(fences, r)
-        between[r] = (known[fences[at - 1]][0] if at else 0, known[fences[at]][1] + 1 if at < len(fences) else speech.units)
+        between[r] = (
+            known[fences[at - 1]][0] if at else 0,
+            known[fences[at]][1] + 1 if at < len(fences) else speech.units,
+        )
     looked = sorted({u for a, b in between.values() if b - a <= 400 for u in range(a, b)})
     if not looked:
         return 0
@@ -574,19 +742,26 @@ def add_meaning(session: Session, placed: dict[int, Candidate], paragraphs: Sequ
         for (row, a, b), table in session.memory.items():
             if row == r:
                 ends = np.minimum(np.arange(a, b)[:, None] + np.arange(1, table.shape[1] + 1), speech.units)
-                table += w.meaning * (total[ends] - total[np.arange(a, b)[:, None]]) / np.sqrt(np.arange(1, table.shape[1] + 1))
+                table += (
+                    w.meaning
+                    * (total[ends] - total[np.arange(a, b)[:, None]])
+                    / np.sqrt(np.arange(1, table.shape[1] + 1))
+                )
     return len(unsure)
 
 # %% ../nbs/04_aligner.ipynb #7aabdcee
-def choose_decoys(paragraphs: Sequence[Paragraph], others: Sequence[Paragraph], most: int = 40) -> tuple[list[Paragraph], dict[int, list[int]]]:
+def choose_decoys(
+    paragraphs: Sequence[Paragraph], others: Sequence[Paragraph], most: int = 40
+) -> tuple[list[Paragraph], dict[int, list[int]]]:
     """Decoy paragraphs, and before which paragraph each is tried (as row numbers after the paragraphs)."""
+
     def wordy(p: Paragraph) -> bool:
         return len(p.text.split()) >= 8 and p.kind in ("body", "list", "agenda", "table")
 
     count = len(paragraphs)
     source = [p for p in others if wordy(p)] or [p for p in paragraphs if wordy(p)]
     step = max(1, math.ceil(len(source) / max(1, min(most, len(source), count // 3))))
-    chosen = source[step // 2:: step]
+    chosen = source[step // 2 :: step]
     where: dict[int, list[int]] = defaultdict(list)
     places = {id(p): i for i, p in enumerate(paragraphs)}
     for k, decoy in enumerate(chosen):
@@ -603,8 +778,13 @@ def true_share(accepted: int, total: int, decoy_rate: float) -> float:
     return max(0.0, 1 - decoy_rate * homeless / accepted)
 
 
-def judge_session(session: Session, spans: dict[int, Span], tried: dict[int, Candidate], confidence: dict[int, float],
-                  heard: str | None) -> dict[str, Any]:
+def judge_session(
+    session: Session,
+    spans: dict[int, Span],
+    tried: dict[int, Candidate],
+    confidence: dict[int, float],
+    heard: str | None,
+) -> dict[str, Any]:
     """`decoys, decoy_rate, at_home, estimated_precision, mismatch` of a session (rate None where there were no decoys to try).
 
     `tried`: a pass that knew nothing of kinds. A paragraph counts as accepted there when it was more likely spoken than not.
@@ -621,13 +801,25 @@ def judge_session(session: Session, spans: dict[int, Span], tried: dict[int, Can
     share = 1.0 if rate is None or not body else true_share(placed, len(body), rate)
     home = 1.0 if rate is None or len(body) < 5 else max(0.0, (placed / len(body) - rate) / (1 - rate))
     strange = heard is not None and heard != session.language
-    return {"decoys": len(decoys), "decoy_rate": None if rate is None else round(rate, 4), "estimated_precision": round(mean * share, 4),
-            "at_home": round(home, 4), "mismatch": bool(not spans or strange or home < 0.1),
-            "language": {"minutes": session.language, "speech": heard}}
+    return {
+        "decoys": len(decoys),
+        "decoy_rate": None if rate is None else round(rate, 4),
+        "estimated_precision": round(mean * share, 4),
+        "at_home": round(home, 4),
+        "mismatch": bool(not spans or strange or home < 0.1),
+        "language": {"minutes": session.language, "speech": heard},
+    }
 
 # %% ../nbs/04_aligner.ipynb #69f2e868
-def align(transcript: Transcript, paragraphs: Sequence[Paragraph], params: AlignSettings, *, decoys: Sequence[Paragraph] = (),
-          encoder: Any = None, weights: Weights | None = None) -> Alignment:
+def align(
+    transcript: Transcript,
+    paragraphs: Sequence[Paragraph],
+    params: AlignSettings,
+    *,
+    decoys: Sequence[Paragraph] = (),
+    encoder: Any = None,
+    weights: Weights | None = None,
+) -> Alignment:
     """Find the seconds of every paragraph.
 
     Returns one `Pair` per paragraph, in order; `start` is None where nothing was found. `decoys`: paragraphs of other
@@ -637,19 +829,37 @@ def align(transcript: Transcript, paragraphs: Sequence[Paragraph], params: Align
     Raises `InputError` for a transcript without words or an acta without text.
     """
     if not any(p.text.strip() for p in paragraphs):
-        raise InputError("the minutes hold no text", where=transcript.session_id, remedy="Check that the acta is the right file")
+        raise InputError(
+            "the minutes hold no text",
+            where=transcript.session_id,
+            remedy="Check that the acta is the right file",
+        )
     weights = weights or Weights()
     chosen, where = choose_decoys(paragraphs, decoys)
     session = prepare(transcript, paragraphs, chosen, params, weights)
     speech = session.speech
     if not speech.units:
-        raise InputError("the transcript holds no usable words", where=transcript.session_id, remedy="Transcribe the recording again")
+        raise InputError(
+            "the transcript holds no usable words",
+            where=transcript.session_id,
+            remedy="Transcribe the recording again",
+        )
     expected = pace(session.sizes, session.cues, {}, speech_seconds(speech))
     found, session.anchors = session.anchors, firm(session.anchors, session.cues)
-    tried = solve(session, expected, replace(weights, length=weights.length / 2, doubt=0.0), weights.accept, where)
-    around = {i: (int(speech.first[c.first]), int(speech.first[c.last + 1]) - 1) for i, c in tried.items() if i < len(paragraphs) and c.right >= 0.5}
+    tried = solve(
+        session, expected, replace(weights, length=weights.length / 2, doubt=0.0), weights.accept, where
+    )
+    around = {
+        i: (int(speech.first[c.first]), int(speech.first[c.last + 1]) - 1)
+        for i, c in tried.items()
+        if i < len(paragraphs) and c.right >= 0.5
+    }
     session.anchors = in_company(found, session.anchors, around)
-    seconds = {i: (float(speech.unit_end[c.last] - speech.unit_start[c.first]), c.right) for i, c in tried.items() if i < len(paragraphs)}
+    seconds = {
+        i: (float(speech.unit_end[c.last] - speech.unit_start[c.first]), c.right)
+        for i, c in tried.items()
+        if i < len(paragraphs)
+    }
     expected = pace(session.sizes, session.cues, seconds, speech_seconds(speech))
     placed = solve(session, expected, weights, weights.accept)
     if encoder is None and wants_encoder(params, transcript):
@@ -665,25 +875,58 @@ def align(transcript: Transcript, paragraphs: Sequence[Paragraph], params: Align
     heard = guess_language(" ".join(w.text for w in transcript.words[:4000]))
     metrics = judge_session(session, spans, tried, confidence, heard)
     trust = metrics["estimated_precision"] if metrics["mismatch"] else 1.0
-    pairs = [pair_of(transcript, p, spans.get(i), trust * confidence.get(i, 0.0), speech, params) for i, p in enumerate(paragraphs)]
+    pairs = [
+        pair_of(transcript, p, spans.get(i), trust * confidence.get(i, 0.0), speech, params)
+        for i, p in enumerate(paragraphs)
+    ]
     unwritten = uncovered(speech, merged((p.start, p.end) for p in pairs if p.start is not None))
-    return Alignment(pairs, metrics | summary(pairs, speech, unwritten, params), unwritten, [a.paragraph for a in session.anchors], spans, traits,
-                     max(transcript.duration, float(speech.unit_end.max())))
+    return Alignment(
+        pairs,
+        metrics | summary(pairs, speech, unwritten, params),
+        unwritten,
+        [a.paragraph for a in session.anchors],
+        spans,
+        traits,
+        max(transcript.duration, float(speech.unit_end.max())),
+    )
 
 
-def pair_of(transcript: Transcript, paragraph: Paragraph, span: Span | None, confidence: float, speech: Speech, params: AlignSettings) -> Pair:
+def pair_of(
+    transcript: Transcript,
+    paragraph: Paragraph,
+    span: Span | None,
+    confidence: float,
+    speech: Speech,
+    params: AlignSettings,
+) -> Pair:
     """The record of one paragraph: its span, the words in it, its blocks of at most `block_max_s` seconds."""
-    pair = Pair(transcript.session_id, transcript.tenant, paragraph.index, paragraph.kind, paragraph.text, paragraph.xml)
+    pair = Pair(
+        transcript.session_id,
+        transcript.tenant,
+        paragraph.index,
+        paragraph.kind,
+        paragraph.text,
+        paragraph.xml,
+    )
     if span is not None:
-        words = [transcript.words[i] for i in speech.order[int(speech.word[span.first]): int(speech.word[span.last]) + 1]]
+        words = [
+            transcript.words[i]
+            for i in speech.order[int(speech.word[span.first]) : int(speech.word[span.last]) + 1]
+        ]
         part = replace(transcript, words=words, utterances=[])
-        pair.start, pair.end, pair.confidence = round(float(span.start), 3), round(float(span.end), 3), round(float(confidence), 4)
+        pair.start, pair.end, pair.confidence = (
+            round(float(span.start), 3),
+            round(float(span.end), 3),
+            round(float(confidence), 4),
+        )
         pair.speech = " ".join(w.text for w in words)
         pair.blocks = speech_blocks(part, 0.0, math.inf, params.block_min_s, params.block_max_s)
     return pair
 
 
-def uncovered(speech: Speech, covered: Sequence[tuple[float, float]], least_s: float = 2.0) -> list[tuple[float, float]]:
+def uncovered(
+    speech: Speech, covered: Sequence[tuple[float, float]], least_s: float = 2.0
+) -> list[tuple[float, float]]:
     """Speech outside the pairs: runs of units whose middle no pair covers, as (start, end) in seconds."""
     middle = (speech.unit_start + speech.unit_end) / 2
     starts = np.asarray([s for s, _ in covered] or [0.0])
@@ -700,18 +943,30 @@ def uncovered(speech: Speech, covered: Sequence[tuple[float, float]], least_s: f
     return [(a, b) for a, b in spans if b - a >= least_s]
 
 
-def summary(pairs: Sequence[Pair], speech: Speech, unwritten: Sequence[tuple[float, float]], params: AlignSettings) -> dict[str, Any]:
+def summary(
+    pairs: Sequence[Pair], speech: Speech, unwritten: Sequence[tuple[float, float]], params: AlignSettings
+) -> dict[str, Any]:
     """The numbers of a session that need no gold."""
     aligned = [p for p in pairs if p.start is not None]
     spoken = speech_seconds(speech)
     middle, length = (speech.unit_start + speech.unit_end) / 2, speech.unit_end - speech.unit_start
-    covered = sum(float(length[(middle >= a) & (middle <= b)].sum()) for a, b in merged((p.start, p.end) for p in aligned))
+    covered = sum(
+        float(length[(middle >= a) & (middle <= b)].sum())
+        for a, b in merged((p.start, p.end) for p in aligned)
+    )
     return {
-        "paragraphs": len(pairs), "aligned": len(aligned), "confident": sum(p.confidence >= params.min_confidence for p in aligned),
-        "coverage": round(covered / max(spoken, 1e-9), 4), "speech_s": round(spoken, 1),
-        "unwritten_s": round(sum(b - a for a, b in unwritten), 1), "mean_confidence": round(float(np.mean([p.confidence for p in aligned])), 4) if aligned else 0.0,
-        "longest_block_s": round(float(max((b.end - b.start for p in aligned for b in p.blocks), default=0.0)), 3),
-        "longest_span_s": round(float(max((p.end - p.start for p in aligned), default=0.0)), 3), "interpolated": not speech.timed,
+        "paragraphs": len(pairs),
+        "aligned": len(aligned),
+        "confident": sum(p.confidence >= params.min_confidence for p in aligned),
+        "coverage": round(covered / max(spoken, 1e-9), 4),
+        "speech_s": round(spoken, 1),
+        "unwritten_s": round(sum(b - a for a, b in unwritten), 1),
+        "mean_confidence": round(float(np.mean([p.confidence for p in aligned])), 4) if aligned else 0.0,
+        "longest_block_s": round(
+            float(max((b.end - b.start for p in aligned for b in p.blocks), default=0.0)), 3
+        ),
+        "longest_span_s": round(float(max((p.end - p.start for p in aligned), default=0.0)), 3),
+        "interpolated": not speech.timed,
     }
 
 # %% ../nbs/04_aligner.ipynb #416f0e4f
@@ -732,7 +987,11 @@ def score(pairs: Sequence[Pair], gold: Sequence[dict[str, Any]]) -> dict[str, fl
         out[f"recall{suffix}"] = right / max(1, len(truth))
         out[f"f1{suffix}"] = 2 * right / max(1, len(found) + len(truth))
     null = len(known - found.keys() - truth.keys())
-    out["null_f1"] = 2 * null / max(1, len(known) - len(found) + len(known) - len(truth)) if len(known) > len(truth) else 1.0
+    out["null_f1"] = (
+        2 * null / max(1, len(known) - len(found) + len(known) - len(truth))
+        if len(known) > len(truth)
+        else 1.0
+    )
     out["unspoken_accepted"] = len(found.keys() - truth.keys()) / max(1, len(known) - len(truth))
     right_ones = [k for k, v in iou.items() if v >= 0.5]
     errors = np.asarray([abs(found[k][e] - truth[k][e]) for k in right_ones for e in (0, 1)] or [0.0])
@@ -765,10 +1024,22 @@ def path_figure(alignment: Alignment) -> Any:
     fig, ax = new_figure(height=3.6)
     for p in alignment.pairs:
         if p.start is not None:
-            ax.plot([p.start / 60, p.end / 60], [p.paragraph, p.paragraph], linewidth=2.2, solid_capstyle="butt",
-                    color=COLORS[3] if p.confidence >= 0.8 else COLORS[1] if p.confidence >= 0.5 else COLORS[4])
+            ax.plot(
+                [p.start / 60, p.end / 60],
+                [p.paragraph, p.paragraph],
+                linewidth=2.2,
+                solid_capstyle="butt",
+                color=COLORS[3] if p.confidence >= 0.8 else COLORS[1] if p.confidence >= 0.5 else COLORS[4],
+            )
     marked = [alignment.pairs[i] for i in alignment.anchors if alignment.pairs[i].start is not None]
-    ax.plot([p.start / 60 for p in marked], [p.paragraph for p in marked], ".", color=COLORS[0], markersize=3.5, label="copied word for word")
+    ax.plot(
+        [p.start / 60 for p in marked],
+        [p.paragraph for p in marked],
+        ".",
+        color=COLORS[0],
+        markersize=3.5,
+        label="copied word for word",
+    )
     ax.invert_yaxis()
     ax.set_xlabel("minute of the recording")
     ax.set_ylabel("paragraph of the minutes")
@@ -782,7 +1053,11 @@ def timeline_figure(alignment: Alignment) -> Any:
     fig, ax = new_figure(height=1.9)
     pairs = [p for p in alignment.pairs if p.start is not None]
     for low, high, color in ((0.8, 2, COLORS[3]), (0.5, 0.8, COLORS[1]), (0, 0.5, COLORS[4])):
-        ax.broken_barh([(p.start / 60, (p.end - p.start) / 60) for p in pairs if low <= p.confidence < high], (2.1, 0.8), color=color)
+        ax.broken_barh(
+            [(p.start / 60, (p.end - p.start) / 60) for p in pairs if low <= p.confidence < high],
+            (2.1, 0.8),
+            color=color,
+        )
     ax.broken_barh([(a / 60, (b - a) / 60) for a, b in alignment.unwritten], (1.1, 0.8), color=COLORS[2])
     at, ticks = 0.0, []
     for p in alignment.pairs:
@@ -797,27 +1072,59 @@ def timeline_figure(alignment: Alignment) -> Any:
 
 
 def clock(seconds: float | None) -> str:
-    return "–" if seconds is None else f"{int(seconds // 3600)}:{int(seconds // 60 % 60):02d}:{seconds % 60:04.1f}"
+    return (
+        "–"
+        if seconds is None
+        else f"{int(seconds // 3600)}:{int(seconds // 60 % 60):02d}:{seconds % 60:04.1f}"
+    )
 
 
 def doubtful(alignment: Alignment, count: int = 10) -> list[dict[str, Any]]:
     """The pairs with the least confidence, as table rows."""
     worst = sorted((p for p in alignment.pairs if p.start is not None), key=lambda p: p.confidence)[:count]
-    return [{"paragraph": str(p.paragraph), "from": clock(p.start), "to": clock(p.end), "confidence": round(p.confidence, 2),
-             "minutes": p.text[:220], "speech": p.speech[:320]} for p in worst]
+    return [
+        {
+            "paragraph": str(p.paragraph),
+            "from": clock(p.start),
+            "to": clock(p.end),
+            "confidence": round(p.confidence, 2),
+            "minutes": p.text[:220],
+            "speech": p.speech[:320],
+        }
+        for p in worst
+    ]
 
 
 def alignment_page(alignment: Alignment) -> Page:
     m = alignment.metrics
     name = alignment.pairs[0].session_id if alignment.pairs else ""
-    page = Page("Alignment", f"session {name}, {clock(alignment.duration)} of recording, {m['paragraphs']} paragraphs")
+    page = Page(
+        "Alignment", f"session {name}, {clock(alignment.duration)} of recording, {m['paragraphs']} paragraphs"
+    )
     if m["mismatch"]:
-        page.html("<p class=bad><b>These minutes do not seem to belong to this recording.</b> Nothing here should be learned from.</p>")
-    page.cards(coverage_of_speech=m["coverage"], estimated_precision=m["estimated_precision"], aligned=m["aligned"],
-               confident=m["confident"], longest_block_s=m["longest_block_s"])
-    page.heading("Path").figure(path_figure(alignment), "Each bar is a paragraph: green from confidence .8, orange from .5, red below.")
-    page.heading("Timeline").figure(timeline_figure(alignment), "What was written, what was said and not written, and where paragraphs stand that nobody spoke.")
+        page.html(
+            "<p class=bad><b>These minutes do not seem to belong to this recording.</b> Nothing here should be learned from.</p>"
+        )
+    page.cards(
+        coverage_of_speech=m["coverage"],
+        estimated_precision=m["estimated_precision"],
+        aligned=m["aligned"],
+        confident=m["confident"],
+        longest_block_s=m["longest_block_s"],
+    )
+    page.heading("Path").figure(
+        path_figure(alignment),
+        "Each bar is a paragraph: green from confidence .8, orange from .5, red below.",
+    )
+    page.heading("Timeline").figure(
+        timeline_figure(alignment),
+        "What was written, what was said and not written, and where paragraphs stand that nobody spoke.",
+    )
     page.heading("The ten pairs to doubt first").table(doubtful(alignment))
     unspoken = [p for p in alignment.pairs if p.start is None and p.text.strip()]
-    page.heading(f"Unspoken paragraphs ({len(unspoken)})").table([{"paragraph": str(p.paragraph), "kind": p.kind, "minutes": p.text[:200]} for p in unspoken[:40]])
-    return page.heading("Numbers").table([{"name": k, "value": v if not isinstance(v, dict) else str(v)} for k, v in m.items()])
+    page.heading(f"Unspoken paragraphs ({len(unspoken)})").table(
+        [{"paragraph": str(p.paragraph), "kind": p.kind, "minutes": p.text[:200]} for p in unspoken[:40]]
+    )
+    return page.heading("Numbers").table(
+        [{"name": k, "value": v if not isinstance(v, dict) else str(v)} for k, v in m.items()]
+    )

@@ -19,7 +19,7 @@ def five_numbers(values: Iterable[float]) -> dict[str, float]:
     ordered = sorted(values)
     if not ordered:
         return {}
-    at = {"min": 0.0, "q1": .25, "median": .5, "q3": .75, "max": 1.0}
+    at = {"min": 0.0, "q1": 0.25, "median": 0.5, "q3": 0.75, "max": 1.0}
     return {name: ordered[round(share * (len(ordered) - 1))] for name, share in at.items()}
 
 # %% ../nbs/06b_balance.ipynb #ae840beb
@@ -30,7 +30,9 @@ MEASURES: dict[str, Callable[[Example], float]] = {
 }
 
 
-def balance(sides: Mapping[str, Sequence[Example]], kinds: Mapping[str, Sequence[str]], tokens: Mapping[str, int]) -> dict[str, Any]:
+def balance(
+    sides: Mapping[str, Sequence[Example]], kinds: Mapping[str, Sequence[str]], tokens: Mapping[str, int]
+) -> dict[str, Any]:
     """Rows and paragraphs by side, session and kind, five numbers of their lengths; `kinds` and `tokens` by row id.
 
     A row without kinds is unwritten speech, whose answer is nothing.
@@ -40,7 +42,11 @@ def balance(sides: Mapping[str, Sequence[Example]], kinds: Mapping[str, Sequence
         made["rows"][side] = len(rows)
         made["kinds"][side] = dict(Counter(k for r in rows for k in kinds.get(r.id, ("unwritten",))))
         for session, n in sorted(Counter(r.session_id for r in rows).items()):
-            made["sessions"][session] = {"side": side, "rows": n, "paragraphs": sum(len(kinds.get(r.id, ())) for r in rows if r.session_id == session)}
+            made["sessions"][session] = {
+                "side": side,
+                "rows": n,
+                "paragraphs": sum(len(kinds.get(r.id, ())) for r in rows if r.session_id == session),
+            }
         made["lengths"][side] = {name: five_numbers(map(measure, rows)) for name, measure in MEASURES.items()}
         made["lengths"][side]["tokens"] = five_numbers(tokens[r.id] for r in rows)
     taught, judged = (set(made["kinds"].get(side, ())) for side in ("train", "val"))
@@ -60,23 +66,38 @@ def weight(rows: Sequence[Example], known: Mapping[str, set[str]]) -> dict[str, 
     texts = [answer_text(r) for r in rows]
     words = sum(len(t.split()) for t in texts)
     hits = [t for t in texts if t in known]
-    return {"rows": len(hits), "share_of_rows": len(hits) / len(texts) if texts else 0.0,
-            "share_of_words": sum(len(t.split()) for t in hits) / words if words else 0.0}
+    return {
+        "rows": len(hits),
+        "share_of_rows": len(hits) / len(texts) if texts else 0.0,
+        "share_of_words": sum(len(t.split()) for t in hits) / words if words else 0.0,
+    }
 
 # %% ../nbs/06b_balance.ipynb #b7f07292
-def overlap(val: Sequence[Example], train: Sequence[Example], kinds: Mapping[str, Sequence[str]], threshold: float = 90.0,
-            speech_threshold: float = 95.0, speech_words: int = 12) -> dict[str, Any]:
+def overlap(
+    val: Sequence[Example],
+    train: Sequence[Example],
+    kinds: Mapping[str, Sequence[str]],
+    threshold: float = 90.0,
+    speech_threshold: float = 95.0,
+    speech_words: int = 12,
+) -> dict[str, Any]:
     """Validation rows with a near-twin in training: by answer, and by speech of at least `speech_words` words."""
     by_answer = twins(val, train, threshold)
     long = [r for r in val if len(speech_text(r).split()) >= speech_words]
     by_speech = twins(long, train, speech_threshold, of=speech_text)
     counted: dict[str, Counter] = {"novel": Counter(), "recurring": Counter()}
     for row in val:
-        counted["recurring" if row.id in by_answer else "novel"].update(set(kinds.get(row.id, ("unwritten",))))
-    return {"threshold": threshold, "recurring": len(by_answer), "novel": len(val) - len(by_answer),
-            "by_kind": {name: dict(c) for name, c in counted.items()},
-            "answers": [{"id": i, "twin": t, "similarity": s} for i, (t, s) in sorted(by_answer.items())],
-            "speech": [{"id": i, "twin": t, "similarity": s} for i, (t, s) in sorted(by_speech.items())]}
+        counted["recurring" if row.id in by_answer else "novel"].update(
+            set(kinds.get(row.id, ("unwritten",)))
+        )
+    return {
+        "threshold": threshold,
+        "recurring": len(by_answer),
+        "novel": len(val) - len(by_answer),
+        "by_kind": {name: dict(c) for name, c in counted.items()},
+        "answers": [{"id": i, "twin": t, "similarity": s} for i, (t, s) in sorted(by_answer.items())],
+        "speech": [{"id": i, "twin": t, "similarity": s} for i, (t, s) in sorted(by_speech.items())],
+    }
 
 # %% ../nbs/06b_balance.ipynb #8cc65083
 def length_plot(sides: Mapping[str, Sequence[int]], limit: int) -> Any:
@@ -84,9 +105,16 @@ def length_plot(sides: Mapping[str, Sequence[int]], limit: int) -> Any:
     fig, ax = new_figure()
     bins = [limit * i / 28 for i in range(29)]
     for (name, values), color in zip(sides.items(), ("#0b6e8a", "#d98324")):
-        ax.hist([min(v, limit) for v in values], bins=bins, label=f"{name} ({len(values)})", color=color, alpha=.65)
+        ax.hist(
+            [min(v, limit) for v in values],
+            bins=bins,
+            label=f"{name} ({len(values)})",
+            color=color,
+            alpha=0.65,
+        )
     ax.axvline(limit, color="#b3382c", linewidth=1.2)
-    ax.annotate("max_length ", (limit, ax.get_ylim()[1] * .92), ha="right", fontsize=9, color="#b3382c")
-    ax.set_xlabel("tokens in a row, template and answer included"); ax.set_ylabel("rows")
+    ax.annotate("max_length ", (limit, ax.get_ylim()[1] * 0.92), ha="right", fontsize=9, color="#b3382c")
+    ax.set_xlabel("tokens in a row, template and answer included")
+    ax.set_ylabel("rows")
     ax.legend(frameon=False, fontsize=9, loc="upper left")
     return fig

@@ -26,14 +26,18 @@ from .text import STOPWORDS, sound, stem, tokens, word_tokens
 def tidy_words(transcript: Transcript) -> list[int]:
     """Indices of the usable words in order of time: finite times, some text, an end not before the start."""
     words = transcript.words
-    usable = [i for i, w in enumerate(words) if w.text and w.start is not None and 0 <= w.start <= w.end < math.inf]
+    usable = [
+        i for i, w in enumerate(words) if w.text and w.start is not None and 0 <= w.start <= w.end < math.inf
+    ]
     starts = [words[i].start for i in usable]
     if any(a > b for a, b in zip(starts, starts[1:], strict=False)):
         usable.sort(key=lambda i: (words[i].start, i))
     return usable
 
 # %% ../nbs/03b_evidence.ipynb #55de8d75
-def unit_breaks(transcript: Transcript, order: Sequence[int], soft_s: float = 9.0, hard_s: float = 15.0) -> list[int]:
+def unit_breaks(
+    transcript: Transcript, order: Sequence[int], soft_s: float = 9.0, hard_s: float = 15.0
+) -> list[int]:
     """Positions in `order` where a unit begins. Units of timed words end at pauses, full stops and turns."""
     words, starts_utterance = transcript.words, {u.words[0] for u in transcript.utterances}
     coarse = transcript.interpolated and len(starts_utterance) > 1
@@ -47,8 +51,14 @@ def unit_breaks(transcript: Transcript, order: Sequence[int], soft_s: float = 9.
                 new = length > 40 and stop or length > 60
             else:
                 pause = word.start - before.end
-                new = (stop and length > 1.5 or pause > 0.8 or length > hard_s
-                       or length > soft_s and (pause > 0.2 or before.text[-1] in ",;:"))
+                new = (
+                    stop
+                    and length > 1.5
+                    or pause > 0.8
+                    or length > hard_s
+                    or length > soft_s
+                    and (pause > 0.2 or before.text[-1] in ",;:")
+                )
         if new:
             breaks.append(at)
             begun = word.start
@@ -69,7 +79,9 @@ class Vocabulary:
             if number is None:
                 number = self.ids[token] = len(self.ids)
                 stop = token in STOPWORDS or (len(token) < 3 and not token[0].isdigit())
-                self.stem_of.append(-1 if stop else self.stems.setdefault(stem(token, self.language), len(self.stems)))
+                self.stem_of.append(
+                    -1 if stop else self.stems.setdefault(stem(token, self.language), len(self.stems))
+                )
             out[k] = number
         return out
 
@@ -88,8 +100,8 @@ class Speech:
     speaker: np.ndarray
     first: np.ndarray
     timed: bool
-    word: np.ndarray   # token -> place in `order`
-    order: list[int]   # usable words of the transcript in order of time
+    word: np.ndarray  # token -> place in `order`
+    order: list[int]  # usable words of the transcript in order of time
 
     @property
     def units(self) -> int:
@@ -106,15 +118,27 @@ def listen(transcript: Transcript, vocabulary: Vocabulary) -> Speech:
     start = np.asarray([w.start for w in words], float)
     end = np.maximum(np.asarray([w.end for w in words], float), start)
     names: dict[str, int] = {}
-    speaker = np.asarray([-1 if w.speaker is None else names.setdefault(str(w.speaker), len(names)) for w in words], np.int32)
+    speaker = np.asarray(
+        [-1 if w.speaker is None else names.setdefault(str(w.speaker), len(names)) for w in words], np.int32
+    )
     ids = vocabulary(found)
     unit = np.searchsorted(breaks, owners, side="right") - 1
     unit_end = np.maximum.reduceat(end, breaks) if len(breaks) else end[:0]
     kept, unit = np.unique(unit, return_inverse=True)  # units of signs only hold nothing to compare
     return Speech(
-        ids, np.asarray(vocabulary.stem_of, np.int32)[ids] if len(ids) else ids, start[owners], end[owners], unit,
-        start[breaks][kept], unit_end[kept], speaker[breaks][kept], np.searchsorted(unit, np.arange(len(kept) + 1)),
-        not transcript.interpolated, owners, order)
+        ids,
+        np.asarray(vocabulary.stem_of, np.int32)[ids] if len(ids) else ids,
+        start[owners],
+        end[owners],
+        unit,
+        start[breaks][kept],
+        unit_end[kept],
+        speaker[breaks][kept],
+        np.searchsorted(unit, np.arange(len(kept) + 1)),
+        not transcript.interpolated,
+        owners,
+        order,
+    )
 
 # %% ../nbs/03b_evidence.ipynb #9ee6f04c
 def cut_units(speech: Speech, at: Sequence[int]) -> Speech:
@@ -128,7 +152,14 @@ def cut_units(speech: Speech, at: Sequence[int]) -> Speech:
     unit = np.searchsorted(first, np.arange(len(speech.ids)), side="right") - 1
     begins = np.where(fresh, speech.start[first], speech.unit_start[old])
     ends = np.maximum.reduceat(speech.end, first)
-    return replace(speech, unit=unit, unit_start=begins, unit_end=ends, speaker=speech.speaker[old], first=np.append(first, len(speech.ids)))
+    return replace(
+        speech,
+        unit=unit,
+        unit_start=begins,
+        unit_end=ends,
+        speaker=speech.speaker[old],
+        first=np.append(first, len(speech.ids)),
+    )
 
 
 def speech_seconds(speech: Speech) -> float:
@@ -142,7 +173,9 @@ def ngram_codes(ids: np.ndarray, n: int) -> np.ndarray:
     code = np.zeros(len(ids) - n + 1, np.uint64)
     with np.errstate(over="ignore"):
         for k in range(n):
-            code = code * np.uint64(1_000_003) + ids[k: len(ids) - n + 1 + k].astype(np.uint64) + np.uint64(1)
+            code = (
+                code * np.uint64(1_000_003) + ids[k : len(ids) - n + 1 + k].astype(np.uint64) + np.uint64(1)
+            )
     return code
 
 
@@ -162,8 +195,12 @@ def as_string(ids: np.ndarray) -> str:
 
 def matches(paragraph: str, heard: str) -> list[tuple[int, int]]:
     """Positions (paragraph, heard) of the longest common subsequence."""
-    return [(op.src_start + k, op.dest_start + k) for op in LCSseq.opcodes(paragraph, heard) if op.tag == "equal"
-            for k in range(op.src_end - op.src_start)]
+    return [
+        (op.src_start + k, op.dest_start + k)
+        for op in LCSseq.opcodes(paragraph, heard)
+        if op.tag == "equal"
+        for k in range(op.src_end - op.src_start)
+    ]
 
 
 def densest(places: Sequence[int], gap_cost: float = 0.25, reach: int = 25) -> tuple[int, int]:
@@ -198,7 +235,9 @@ def compare(paragraph: str, heard: str, at: int) -> tuple[int, int, int]:
     return (at + pairs[lo][1], at + pairs[hi - 1][1], hi - lo) if hi > lo else (at, at - 1, 0)
 
 
-def find_anchors(texts: Sequence[np.ndarray], speech: Speech, min_ratio: float = 0.55, barred: Collection[int] = ()) -> list[Anchor]:
+def find_anchors(
+    texts: Sequence[np.ndarray], speech: Speech, min_ratio: float = 0.55, barred: Collection[int] = ()
+) -> list[Anchor]:
     """Paragraphs, but for the `barred`, with seeds whose surroundings match in at least `min_ratio` of their tokens."""
     offsets = np.cumsum([0] + [len(t) for t in texts])
     by_paragraph: dict[int, list[tuple[int, int]]] = defaultdict(list)
@@ -248,7 +287,13 @@ def firm(anchors: Sequence[Anchor], cues: Sequence[str]) -> list[Anchor]:
     return [a for a in anchors if cues[a.paragraph] == "body"]
 
 
-def in_company(anchors: Sequence[Anchor], trusted: Sequence[Anchor], placed: dict[int, tuple[int, int]], reach: int = 6, slack: int = 40) -> list[Anchor]:
+def in_company(
+    anchors: Sequence[Anchor],
+    trusted: Sequence[Anchor],
+    placed: dict[int, tuple[int, int]],
+    reach: int = 6,
+    slack: int = 40,
+) -> list[Anchor]:
     """The trusted anchors, and those of the others that at most a third of their neighbours contradict.
 
     `placed`: tokens (first, last) of paragraphs found without them; the `reach` nearest at either side are asked. A neighbour
@@ -258,8 +303,13 @@ def in_company(anchors: Sequence[Anchor], trusted: Sequence[Anchor], placed: dic
     order, out = sorted(known), []
     for anchor in anchors:
         at = bisect_left(order, anchor.paragraph)
-        before, after = order[max(0, at - reach): at], [r for r in order[at: at + reach + 1] if r != anchor.paragraph][:reach]
-        wrong = sum(known[r][0] > anchor.first + slack for r in before) + sum(known[r][1] < anchor.last - slack for r in after)
+        before, after = (
+            order[max(0, at - reach) : at],
+            [r for r in order[at : at + reach + 1] if r != anchor.paragraph][:reach],
+        )
+        wrong = sum(known[r][0] > anchor.first + slack for r in before) + sum(
+            known[r][1] < anchor.last - slack for r in after
+        )
         if anchor.paragraph in firmly or 3 * wrong <= len(before) + len(after):
             out.append(anchor)
     return out
@@ -269,24 +319,28 @@ def in_company(anchors: Sequence[Anchor], trusted: Sequence[Anchor], placed: dic
 class Weights:
     """What the programme weighs, found on development data (benchmarks/align); all in units of log-likelihood."""
 
-    kept: tuple[float, ...] = (0.15, 0.35, 0.75) # degrees of rewording: share of a paragraph's stems that were spoken
-    damping: float = 0.8        # words of one topic come together: evidence is not independent
-    ceiling: float = 3.5        # no single stem says more than this
-    unspoken: float = 3.0       # a paragraph is left out rather than placed on less evidence than this
-    share: float = 0.55         # cost of starting in the unit where the paragraph before ended
-    length: float = 0.85        # weight of the prior on seconds per word
-    spread: float = 0.52        # its standard deviation, in log seconds
-    crossing: float = 1.7       # a body paragraph that runs across a change of speaker
+    kept: tuple[float, ...] = (
+        0.15,
+        0.35,
+        0.75,
+    )  # degrees of rewording: share of a paragraph's stems that were spoken
+    damping: float = 0.8  # words of one topic come together: evidence is not independent
+    ceiling: float = 3.5  # no single stem says more than this
+    unspoken: float = 3.0  # a paragraph is left out rather than placed on less evidence than this
+    share: float = 0.55  # cost of starting in the unit where the paragraph before ended
+    length: float = 0.85  # weight of the prior on seconds per word
+    spread: float = 0.52  # its standard deviation, in log seconds
+    crossing: float = 1.7  # a body paragraph that runs across a change of speaker
     skipped_turn: float = 0.44  # leaving a change of speaker unexplained between two paragraphs
-    gap: float = 0.039          # per second of unwritten speech inside a debate
-    recess: float = 0.0         # per second where the minutes skip a whole stretch
-    places: float = 0.3         # how much of that price falls where there are few places to choose from
-    doubt: float = 2.8          # what the kind says of it: signatures are seldom spoken, bullets nearly always
-    edge: float = 1.6           # a span that begins or ends at a pause of two seconds or a change of speaker
-    local: float = 0.6          # how far a stem's chance follows its use nearby rather than in the whole session
-    meaning: float = 0.5        # one standard deviation of semantic similarity, where an encoder is given
-    accept: float = 0.3         # least probability of being right at which a span is proposed
-    cue: float = 2.0            # a hand-over that sits where the floor changes hands
+    gap: float = 0.039  # per second of unwritten speech inside a debate
+    recess: float = 0.0  # per second where the minutes skip a whole stretch
+    places: float = 0.3  # how much of that price falls where there are few places to choose from
+    doubt: float = 2.8  # what the kind says of it: signatures are seldom spoken, bullets nearly always
+    edge: float = 1.6  # a span that begins or ends at a pause of two seconds or a change of speaker
+    local: float = 0.6  # how far a stem's chance follows its use nearby rather than in the whole session
+    meaning: float = 0.5  # one standard deviation of semantic similarity, where an encoder is given
+    accept: float = 0.3  # least probability of being right at which a span is proposed
+    cue: float = 2.0  # a hand-over that sits where the floor changes hands
 
 
 def rarity(stems: np.ndarray, unit: np.ndarray, units: int, size: int) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -295,13 +349,16 @@ def rarity(stems: np.ndarray, unit: np.ndarray, units: int, size: int) -> tuple[
     keys = np.unique(stems[content].astype(np.int64) * max(units, 1) + unit[content])
     stem_ids, places = keys // max(units, 1), keys % max(units, 1)
     edges = np.searchsorted(stem_ids, np.arange(size + 1))
-    return (np.diff(edges) + 0.2) / (units + 20.0), [places[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return (np.diff(edges) + 0.2) / (units + 20.0), [
+        places[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)
+    ]
 
 
 def near_sounds(wanted: dict[str, int], heard: dict[str, int]) -> dict[int, list[int]]:
     """For every wanted stem the heard stems that sound like it: equal keys, or keys one letter apart (two from 9 letters on)."""
+
     def forms(key: str) -> set[str]:
-        return {key} | {key[:i] + key[i + 1:] for i in range(len(key))}
+        return {key} | {key[:i] + key[i + 1 :] for i in range(len(key))}
 
     index: dict[str, set[str]] = defaultdict(set)
     heads, tails = set(), set()
@@ -325,7 +382,9 @@ def near_sounds(wanted: dict[str, int], heard: dict[str, int]) -> dict[int, list
 class Evidence:
     """For every paragraph and stretch of units: how much the stretch speaks for it."""
 
-    def __init__(self, speech: Speech, texts: Sequence[np.ndarray], vocabulary: Vocabulary, weights: Weights) -> None:
+    def __init__(
+        self, speech: Speech, texts: Sequence[np.ndarray], vocabulary: Vocabulary, weights: Weights
+    ) -> None:
         stem_of = np.asarray(vocabulary.stem_of, np.int32)
         self.share, self.places = rarity(speech.stems, speech.unit, speech.units, len(vocabulary.stems))
         self.weights, self.speech = weights, speech
@@ -333,22 +392,33 @@ class Evidence:
         self._drop_dull()
         self._hear_names(vocabulary)
         width = max(speech.units, 1)
-        self.keys = np.concatenate([at + s * width for s, at in enumerate(self.places)] or [np.empty(0, np.int64)])  # every (stem, unit), in order
+        self.keys = np.concatenate(
+            [at + s * width for s, at in enumerate(self.places)] or [np.empty(0, np.int64)]
+        )  # every (stem, unit), in order
 
     def _drop_dull(self) -> None:
         """Forget the clerk's own phrases ("manifestó que"): stems of many paragraphs that speech hardly has."""
-        in_texts = np.bincount(np.concatenate([*self.stems, np.empty(0, np.int64)]).astype(np.int64), minlength=len(self.share))
-        dull = (in_texts > max(4, 0.04 * len(self.stems))) & (self.share < 0.2 * in_texts / max(1, len(self.stems)))
+        in_texts = np.bincount(
+            np.concatenate([*self.stems, np.empty(0, np.int64)]).astype(np.int64), minlength=len(self.share)
+        )
+        dull = (in_texts > max(4, 0.04 * len(self.stems))) & (
+            self.share < 0.2 * in_texts / max(1, len(self.stems))
+        )
         self.stems = [s[~dull[s]] for s in self.stems]
 
     def _hear_names(self, vocabulary: Vocabulary) -> None:
         """Where a stem of the minutes was hardly ever heard, let what sounds like it stand in."""
         names = {n: s for s, n in vocabulary.stems.items() if len(s) >= 5 and s.isalpha()}
-        missing = {names[n]: int(n) for n in np.unique(np.concatenate([*self.stems, np.empty(0, np.int64)]).astype(np.int64))
-                   if n in names and len(self.places[n]) < 3}
+        missing = {
+            names[n]: int(n)
+            for n in np.unique(np.concatenate([*self.stems, np.empty(0, np.int64)]).astype(np.int64))
+            if n in names and len(self.places[n]) < 3
+        }
         heard = {s: n for n, s in names.items() if 0 < len(self.places[n]) <= 20}
         for number, alike in near_sounds(missing, heard).items():
-            self.places[number] = np.unique(np.concatenate([self.places[number], *(self.places[k] for k in alike)]))
+            self.places[number] = np.unique(
+                np.concatenate([self.places[number], *(self.places[k] for k in alike)])
+            )
             self.share[number] = (len(self.places[number]) + 0.2) / (self.speech.units + 20.0)
 
     def presence(self, paragraph: int, lo: int, hi: int) -> tuple[np.ndarray, np.ndarray]:
@@ -362,13 +432,17 @@ class Evidence:
         matrix = np.zeros((len(counts), hi - lo), np.float32)
         matrix[rows, self.keys[at] % max(self.speech.units, 1) - lo] = 1
         nearby = (matrix.sum(1) + 0.2) / (hi - lo + 20.0)
-        return matrix, self.share[stems[heard]] ** (1 - self.weights.local) * nearby ** self.weights.local
+        return matrix, self.share[stems[heard]] ** (1 - self.weights.local) * nearby**self.weights.local
 
     def coarse(self, paragraph: int, lo: int, hi: int, grain: int) -> np.ndarray:
         """`[i, k]`: the evidence of k + 1 whole runs (k = 0, 1) of `grain` units that begin with run i."""
         matrix, chance = self.presence(paragraph, lo, hi)
         runs = -(-(hi - lo) // grain)
-        matrix = np.pad(matrix, ((0, 0), (0, runs * grain - matrix.shape[1]))).reshape(len(matrix), runs, grain).max(2)
+        matrix = (
+            np.pad(matrix, ((0, 0), (0, runs * grain - matrix.shape[1])))
+            .reshape(len(matrix), runs, grain)
+            .max(2)
+        )
         covered = np.stack([matrix, np.maximum(matrix, np.pad(matrix[:, 1:], ((0, 0), (0, 1))))], 2)
         out = self._ratio(covered, 1 - (1 - chance) ** grain, 2, len(self.stems[paragraph]) - len(matrix))
         out[-1, 1] = -np.inf
@@ -379,7 +453,9 @@ class Evidence:
         matrix, chance = self.presence(paragraph, lo, min(stop, hi + longest - 1))
         n = hi - lo
         padded = np.pad(matrix, ((0, 0), (0, n + longest - 1 - matrix.shape[1])))
-        covered = np.maximum.accumulate(np.lib.stride_tricks.sliding_window_view(padded, longest, axis=1), axis=2)
+        covered = np.maximum.accumulate(
+            np.lib.stride_tricks.sliding_window_view(padded, longest, axis=1), axis=2
+        )
         out = self._ratio(covered, chance, longest, len(self.stems[paragraph]) - len(matrix))
         out[np.arange(n)[:, None] + np.arange(1, longest + 1) > stop - lo] = -np.inf
         return out
@@ -389,35 +465,87 @@ class Evidence:
         by_chance = (1 - (1 - chance[:, None]) ** np.arange(1, longest + 1)).astype(np.float32)
         present = np.clip(np.log(kept / by_chance), 0, w.ceiling)
         absent = np.clip(np.log((1 - kept) / np.maximum(1 - by_chance, 0.05)), -3, 0)
-        each = np.einsum("dsl,snl->dnl", present - absent, covered) + absent.sum(1)[:, None] + missing * np.log(1 - kept)
+        each = (
+            np.einsum("dsl,snl->dnl", present - absent, covered)
+            + absent.sum(1)[:, None]
+            + missing * np.log(1 - kept)
+        )
         each *= w.damping
         top = each.max(0)
         return top + np.log(np.exp(each - top).mean(0))
 
 # %% ../nbs/03b_evidence.ipynb #3bb12fb9
-HANDOVER = ("finalizada la intervencion", "uso de la palabra", "tomo la palabra", "concede la palabra", "concedio la palabra",
-            "otorga la palabra", "otorgo la palabra", "interviene el", "interviene la", "intervino el", "intervino la",
-            "toma la palabra", "cede la palabra", "cedio la palabra", "a continuacion interv", "da la palabra", "dio la palabra")
-VOTE = ("aprobad", "votacion nominal", "sometid", "puesta en consideracion", "puesto en consideracion", "unanimidad")
-CHAIR = ("uso de la palabra", "tiene la palabra", "orden del dia", "honorable concejal", "senora secretaria", "en consideracion",
-         "siguiente punto", "muchas gracias concejal", "senor secretario", "corporacion")
+HANDOVER = (
+    "finalizada la intervencion",
+    "uso de la palabra",
+    "tomo la palabra",
+    "concede la palabra",
+    "concedio la palabra",
+    "otorga la palabra",
+    "otorgo la palabra",
+    "interviene el",
+    "interviene la",
+    "intervino el",
+    "intervino la",
+    "toma la palabra",
+    "cede la palabra",
+    "cedio la palabra",
+    "a continuacion interv",
+    "da la palabra",
+    "dio la palabra",
+)
+VOTE = (
+    "aprobad",
+    "votacion nominal",
+    "sometid",
+    "puesta en consideracion",
+    "puesto en consideracion",
+    "unanimidad",
+)
+CHAIR = (
+    "uso de la palabra",
+    "tiene la palabra",
+    "orden del dia",
+    "honorable concejal",
+    "senora secretaria",
+    "en consideracion",
+    "siguiente punto",
+    "muchas gracias concejal",
+    "senor secretario",
+    "corporacion",
+)
 
 
-TITLE = re.compile(r"\b(honorables?|concejal[ae]?s?|doctora?|senora?|ingenier[oa]|capitan|secretari[oa]|presiden[ct][ieae]+|h c)\b")
-SPEAKS = re.compile(r"\b(interv[ie]n|particip|expres|palabra|turno|pronunci|expos|expus|habl|dirigi|escuch|manifest|refiri|present)")
-ANSWER = re.compile(r"\b(presente|ausente|con excusa|excusa medica|no asistio|asistio|ausencia)\W*(con excusa.*|justificad.*|medica)?$")
+TITLE = re.compile(
+    r"\b(honorables?|concejal[ae]?s?|doctora?|senora?|ingenier[oa]|capitan|secretari[oa]|presiden[ct][ieae]+|h c)\b"
+)
+SPEAKS = re.compile(
+    r"\b(interv[ie]n|particip|expres|palabra|turno|pronunci|expos|expus|habl|dirigi|escuch|manifest|refiri|present)"
+)
+ANSWER = re.compile(
+    r"\b(presente|ausente|con excusa|excusa medica|no asistio|asistio|ausencia)\W*(con excusa.*|justificad.*|medica)?$"
+)
 
 
 def cue_of(paragraph: Paragraph, plain: str) -> str:
-    """"rollcall", "handover", "vote", "procedure" (read or said by the table), "title" or "body". `plain`: normalised text."""
+    """ "rollcall", "handover", "vote", "procedure" (read or said by the table), "title" or "body". `plain`: normalised text."""
     words, ends_open = len(plain.split()), paragraph.text.rstrip().endswith(":")
-    if paragraph.kind == "rollcall" or words <= 14 and paragraph.kind in ("body", "list") and ANSWER.search(plain):
+    if (
+        paragraph.kind == "rollcall"
+        or words <= 14
+        and paragraph.kind in ("body", "list")
+        and ANSWER.search(plain)
+    ):
         return "rollcall"
     if paragraph.kind in ("heading", "signature", "table"):
         return "title"
     names_speaker = words <= 30 and TITLE.search(plain) is not None and SPEAKS.search(plain) is not None
-    if words <= 45 and (paragraph.kind == "handover" or any(c in plain for c in HANDOVER)) or paragraph.kind == "body" and (
-            words <= 40 and ends_open or names_speaker and " que " not in plain[:90]):
+    if (
+        words <= 45
+        and (paragraph.kind == "handover" or any(c in plain for c in HANDOVER))
+        or paragraph.kind == "body"
+        and (words <= 40 and ends_open or names_speaker and " que " not in plain[:90])
+    ):
         return "handover"
     if paragraph.kind == "vote" or words <= 45 and any(c in plain for c in VOTE):
         return "vote"
@@ -428,7 +556,9 @@ def is_name(text: str) -> bool:
     """A line that is a person's name, with or without title and party: "H.C. Marcela Ospina Latorre (Movimiento …)."."""
     words = re.sub(r"\(.*?\)", "", text).replace("H.C.", "").strip(" .:;-–").split()
     small = {"de", "la", "las", "los", "del", "y", "el"}
-    return 2 <= len(words) <= 8 and all(w in small or w[:1].isupper() and w.strip(".,").isalpha() for w in words)
+    return 2 <= len(words) <= 8 and all(
+        w in small or w[:1].isupper() and w.strip(".,").isalpha() for w in words
+    )
 
 
 def in_a_row(paragraphs: Sequence[Paragraph], cues: list[str], least: int = 3) -> list[str]:
@@ -448,7 +578,11 @@ def doubt_of(paragraph: Paragraph, cue: str) -> float:
     if paragraph.kind == "heading":
         return 0.0 if re.match(r"\W*\d+[.)\-–º°]", paragraph.text) else 1.0
     return {"signature": 3.0, "table": 2.0, "agenda": -1.5, "formula": -1.0}.get(
-        paragraph.kind, {"handover": -1.5, "vote": -1.5, "rollcall": -1.5}.get(cue, -0.8 if paragraph.kind == "list" else 0.0))
+        paragraph.kind,
+        {"handover": -1.5, "vote": -1.5, "rollcall": -1.5}.get(
+            cue, -0.8 if paragraph.kind == "list" else 0.0
+        ),
+    )
 
 # %% ../nbs/03b_evidence.ipynb #51dcda44
 @dataclass
@@ -466,7 +600,9 @@ class Floor:
 
 def floor_of(speech: Speech, phrases: np.ndarray) -> Floor:
     """Turns from speaker labels; the table is whoever says the chair's phrases most (`phrases[u]`: count in unit u)."""
-    change = np.append(False, speech.speaker[1:] != speech.speaker[:-1]) if speech.units else np.empty(0, bool)
+    change = (
+        np.append(False, speech.speaker[1:] != speech.speaker[:-1]) if speech.units else np.empty(0, bool)
+    )
     table = np.zeros(speech.units, bool)
     if change.any():
         count = np.bincount(speech.speaker + 1, weights=phrases)
@@ -483,12 +619,14 @@ def chair_phrases(speech: Speech, vocabulary: Vocabulary) -> np.ndarray:
         wanted = [vocabulary.ids.get(t, -1) for t in phrase.split()]
         n = len(speech.ids) - len(wanted) + 1
         if min(wanted) >= 0 and n > 0:
-            hit = np.logical_and.reduce([speech.ids[k: n + k] == w for k, w in enumerate(wanted)])
+            hit = np.logical_and.reduce([speech.ids[k : n + k] == w for k, w in enumerate(wanted)])
             out += np.bincount(speech.unit[:n][hit], minlength=speech.units)
     return out
 
 
-def read_paragraphs(paragraphs: Sequence[Paragraph], vocabulary: Vocabulary) -> tuple[list[np.ndarray], list[str]]:
+def read_paragraphs(
+    paragraphs: Sequence[Paragraph], vocabulary: Vocabulary
+) -> tuple[list[np.ndarray], list[str]]:
     """Token numbers and cue of every paragraph."""
     found = [tokens(p.text) for p in paragraphs]
     cues = [cue_of(p, " ".join(f)) for p, f in zip(paragraphs, found, strict=True)]

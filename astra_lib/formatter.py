@@ -21,7 +21,17 @@ from typing import Any, Callable, Iterable, Sequence
 
 from .core.errors import InputError
 from .privacy.placeholders import PLACEHOLDER
-from .core.records import Block, Example, Pair, dumps, read_jsonl, sha256_bytes, to_dict, write_json, write_jsonl
+from astra_lib.core.records import (
+    Block,
+    Example,
+    Pair,
+    dumps,
+    read_jsonl,
+    sha256_bytes,
+    to_dict,
+    write_json,
+    write_jsonl,
+)
 from .minutes import check, fragment_texts
 from .text import normalize
 
@@ -32,7 +42,9 @@ INSTRUCTIONS = (
     "Resume la intervención como en el acta. Solo párrafos <w:p>, sin comentarios.",
     "Escribe los párrafos <w:p> del acta. No agregues nada que no se haya dicho.",
 )
-CONTEXT_WORDS = 10  # of the agenda item and of the paragraph before: enough to know where we are, and every token costs
+CONTEXT_WORDS = (
+    10  # of the agenda item and of the paragraph before: enough to know where we are, and every token costs
+)
 NOTHING = "<nada/>"  # the answer when the speech leaves no trace in the minutes
 
 
@@ -52,8 +64,10 @@ def build_prompt(speech: str, context: Context = Context(), variant: int = 0) ->
     lines += [f"Orador: {context.role}"] if context.role else []
     lines += [f"Anterior: {previous}"] if previous and context.previous != context.agenda else []
     lines += [f"Intervención: {' '.join(speech.split())}"]
-    return [{"role": "system", "content": INSTRUCTIONS[variant % len(INSTRUCTIONS)]},
-            {"role": "user", "content": "\n".join(lines)}]
+    return [
+        {"role": "system", "content": INSTRUCTIONS[variant % len(INSTRUCTIONS)]},
+        {"role": "user", "content": "\n".join(lines)},
+    ]
 
 
 def _tail(text: str, words: int = CONTEXT_WORDS) -> str:
@@ -88,13 +102,15 @@ def join_blocks(blocks: Iterable[Block]) -> str:
     """Texts in order of time; a block that lies inside the one before it is not said twice."""
     texts, last = [], float("-inf")
     for block in sorted(blocks, key=lambda b: (b.start, -b.end)):
-        if block.end > last + .05:
+        if block.end > last + 0.05:
             texts.append(block.text)
             last = block.end
     return " ".join(texts)
 
 
-def units(pairs: Sequence[Pair], min_s: float = 3.0, max_s: float = 60.0, max_paragraphs: int = 4) -> list[Unit]:
+def units(
+    pairs: Sequence[Pair], min_s: float = 3.0, max_s: float = 60.0, max_paragraphs: int = 4
+) -> list[Unit]:
     """Group a session's usable pairs, in document order, into units of at most `max_s` seconds."""
     made: list[Unit] = []
     for pair in pairs:
@@ -131,14 +147,21 @@ def unsound(text: str) -> str | None:
 def composed(pair: Pair) -> Pair:
     """The pair with all its texts in NFC."""
     texts = {name: unicodedata.normalize("NFC", getattr(pair, name)) for name in ("text", "xml", "speech")}
-    return replace(pair, **texts, blocks=[replace(b, text=unicodedata.normalize("NFC", b.text)) for b in pair.blocks])
+    return replace(
+        pair, **texts, blocks=[replace(b, text=unicodedata.normalize("NFC", b.text)) for b in pair.blocks]
+    )
 
 # %% ../nbs/06_formatter.ipynb #b8ad7590
 UNTAUGHT_KINDS = ("signature", "table")
 
 
-def rejection(pair: Pair, min_confidence: float = .5, min_words: int = 2, max_words: int = 160,
-              leave_out: Sequence[str] = UNTAUGHT_KINDS) -> str | None:
+def rejection(
+    pair: Pair,
+    min_confidence: float = 0.5,
+    min_words: int = 2,
+    max_words: int = 160,
+    leave_out: Sequence[str] = UNTAUGHT_KINDS,
+) -> str | None:
     """Why a pair may not teach, or None: by kind, confidence, length in words, or a fault in it."""
     words = len(pair.text.split())
     if pair.start is None or pair.end is None:
@@ -217,8 +240,12 @@ def example(unit: Unit) -> Example:
     return Example(
         prompt=build_prompt(unit.speech, taught(unit.context, variant), variant),
         completion=[{"role": "assistant", "content": completion_of(unit.pairs)}],
-        id=row_id, session_id=first.session_id, tenant=first.tenant,
-        start_ms=round(unit.start * 1000), end_ms=round(unit.end * 1000), confidence=round(unit.confidence, 4),
+        id=row_id,
+        session_id=first.session_id,
+        tenant=first.tenant,
+        start_ms=round(unit.start * 1000),
+        end_ms=round(unit.end * 1000),
+        confidence=round(unit.confidence, 4),
     )
 
 # %% ../nbs/06_formatter.ipynb #bdd49b6d
@@ -232,8 +259,13 @@ class Built:
     paragraphs: int = 0
 
 
-def build_examples(pairs: Sequence[Pair], unwritten: dict[str, list[Block]] | None = None, min_confidence: float = .5,
-                   negative_share: float = .06, **limits: Any) -> Built:
+def build_examples(
+    pairs: Sequence[Pair],
+    unwritten: dict[str, list[Block]] | None = None,
+    min_confidence: float = 0.5,
+    negative_share: float = 0.06,
+    **limits: Any,
+) -> Built:
     """Rows of all sessions in `pairs`; `unwritten` maps session ids to speech without a paragraph; `limits` go to `rejection`.
 
     Of the unwritten speech only what is `nobodys` teaches to write nothing. Every paragraph is in a row or counted in `dropped`.
@@ -254,11 +286,20 @@ def build_examples(pairs: Sequence[Pair], unwritten: dict[str, list[Block]] | No
         built.kinds.update({row.id: [p.kind for p in u.pairs] for row, u in zip(rows, made)})
         chair = presiding([*(b for p in session for b in p.blocks), *silent])
         quiet = sorted(silent, key=lambda b: sha256_bytes(f"{session_id}:{b.start}"))
-        quiet = [b for b in quiet if len(b.text.split()) >= 8 and b.end - b.start <= 60 and not unsound(b.text) and nobodys(b, session, min_confidence)]
+        quiet = [
+            b
+            for b in quiet
+            if len(b.text.split()) >= 8
+            and b.end - b.start <= 60
+            and not unsound(b.text)
+            and nobodys(b, session, min_confidence)
+        ]
         for block in sorted(quiet[: round(len(rows) * negative_share)], key=lambda b: b.start):
             before = [u for u in made if u.start <= block.start][-1:]
             seen = Context(before[0].context.agenda, before[0].pairs[-1].text) if before else Context()
-            rows.append(negative(session_id, session[0].tenant, block, replace(seen, role=role_of([block], chair))))
+            rows.append(
+                negative(session_id, session[0].tenant, block, replace(seen, role=role_of([block], chair)))
+            )
         built.examples += rows
     return built
 
@@ -271,9 +312,19 @@ def nobodys(block: Block, session: Sequence[Pair], min_confidence: float) -> boo
     sure = [p.start is not None and p.confidence >= min_confidence for p in session]
     before = max((i for i, p in enumerate(session) if sure[i] and p.start < block.start), default=None)
     after = min((i for i, p in enumerate(session) if sure[i] and p.start >= block.start), default=None)
-    if before is None or after is None or not all(sure[i] or session[i].kind in UNTAUGHT_KINDS for i in range(before + 1, after)):
+    if (
+        before is None
+        or after is None
+        or not all(sure[i] or session[i].kind in UNTAUGHT_KINDS for i in range(before + 1, after))
+    ):
         return False
-    near = [b for p in session if p.start is not None for b in p.blocks if b.start < block.end + 15 and b.end > block.start - 15]
+    near = [
+        b
+        for p in session
+        if p.start is not None
+        for b in p.blocks
+        if b.start < block.end + 15 and b.end > block.start - 15
+    ]
     return block.speaker is None or all(b.speaker != block.speaker for b in near)
 
 
@@ -281,12 +332,21 @@ def negative(session_id: str, tenant: str, block: Block, context: Context = Cont
     """Unwritten speech under the context a server would have there: without it, the missing context would be the answer."""
     row_id = f"{session_id}:unwritten-{round(block.start * 1000)}"
     variant = int(sha256_bytes(row_id)[:8], 16)
-    return Example(build_prompt(block.text, taught(context, variant), variant),
-                   [{"role": "assistant", "content": NOTHING}], row_id, session_id, tenant,
-                   round(block.start * 1000), round(block.end * 1000), 1.0)
+    return Example(
+        build_prompt(block.text, taught(context, variant), variant),
+        [{"role": "assistant", "content": NOTHING}],
+        row_id,
+        session_id,
+        tenant,
+        round(block.start * 1000),
+        round(block.end * 1000),
+        1.0,
+    )
 
 # %% ../nbs/06_formatter.ipynb #7bbe63a8
-_BILL = re.compile(r"proyecto\s+de\s+acuerdo\s+(?:n[o°º.]*|n[uú]mero)?\s*\.?\s*(\d{1,4})(?:\s+de\s+(\d{4}))?", re.IGNORECASE)
+_BILL = re.compile(
+    r"proyecto\s+de\s+acuerdo\s+(?:n[o°º.]*|n[uú]mero)?\s*\.?\s*(\d{1,4})(?:\s+de\s+(\d{4}))?", re.IGNORECASE
+)
 
 
 def bills(pairs: Iterable[Pair]) -> set[str]:
@@ -299,13 +359,21 @@ def bills(pairs: Iterable[Pair]) -> set[str]:
     return {f"{number}/{year or own}" for number, year in named if year or number not in dated}
 
 # %% ../nbs/06_formatter.ipynb #95d4878a
-def split(session_bills: dict[str, set[str]], share: float = .25, seed: int = 3407, placed: dict[str, str] | None = None) -> dict[str, str]:
+def split(
+    session_bills: dict[str, set[str]],
+    share: float = 0.25,
+    seed: int = 3407,
+    placed: dict[str, str] | None = None,
+) -> dict[str, str]:
     """`{session_id: "train" | "val" | "apart"}`; those in `placed` stay where they are, the rest follow in the order of their ids."""
     side: dict[str, str] = {}
     seen: dict[str, set[str]] = defaultdict(set)
     placed = {s: at for s, at in (placed or {}).items() if s in session_bills}
     for session_id in [*sorted(placed), *sorted(set(session_bills) - set(placed))]:
-        value = int(hmac.new(str(seed).encode(), session_id.encode(), hashlib.sha256).hexdigest()[:12], 16) / 16**12
+        value = (
+            int(hmac.new(str(seed).encode(), session_id.encode(), hashlib.sha256).hexdigest()[:12], 16)
+            / 16**12
+        )
         around = {at for bill in session_bills[session_id] for at in seen[bill]}
         by_bill = "apart" if len(around) > 1 else next(iter(around), "val" if value < share else "train")
         side[session_id] = placed.get(session_id, by_bill)
@@ -343,8 +411,12 @@ def speech_text(row: Example) -> str:
     return normalize(row.prompt[-1]["content"].rsplit("Intervención: ", 1)[-1])
 
 
-def twins(val: Sequence[Example], train: Sequence[Example], threshold: float = 90.0,
-          of: Callable[[Example], str] = answer_text) -> dict[str, tuple[str, float]]:
+def twins(
+    val: Sequence[Example],
+    train: Sequence[Example],
+    threshold: float = 90.0,
+    of: Callable[[Example], str] = answer_text,
+) -> dict[str, tuple[str, float]]:
     """`{val id: (train id, similarity)}` of rows that stand, nearly word for word (`threshold`, 0 to 100), in training."""
     from rapidfuzz import fuzz, process
 
@@ -352,7 +424,11 @@ def twins(val: Sequence[Example], train: Sequence[Example], threshold: float = 9
     for row in train:
         first.setdefault(of(row), row.id)
     texts = sorted(set(first) - {""})
-    found = {r.id: process.extractOne(of(r), texts, scorer=fuzz.ratio, score_cutoff=threshold) for r in val if of(r) and texts}
+    found = {
+        r.id: process.extractOne(of(r), texts, scorer=fuzz.ratio, score_cutoff=threshold)
+        for r in val
+        if of(r) and texts
+    }
     return {row_id: (first[hit[0]], round(hit[1], 1)) for row_id, hit in found.items() if hit}
 
 
@@ -366,8 +442,11 @@ def token_count(row: Example, tokenizer: Any) -> tuple[int, int]:
     prompt = _ids(tokenizer.apply_chat_template(row.prompt, add_generation_prompt=True))
     whole = _ids(tokenizer.apply_chat_template(row.prompt + row.completion))
     if whole[: len(prompt)] != prompt:
-        raise InputError("the chat template renders the prompt differently with its answer", where=row.id,
-                         remedy="Use a tokenizer whose chat template has a generation prompt")
+        raise InputError(
+            "the chat template renders the prompt differently with its answer",
+            where=row.id,
+            remedy="Use a tokenizer whose chat template has a generation prompt",
+        )
     return len(prompt), len(whole) - len(prompt)
 
 
@@ -382,7 +461,12 @@ def fit(rows: Sequence[Example], tokenizer: Any, max_length: int) -> tuple[list[
 
 # %% ../nbs/06_formatter.ipynb #fd95d71d
 def alpaca(row: Example) -> dict[str, Any]:
-    return {"instruction": row.prompt[0]["content"], "input": row.prompt[1]["content"], "output": row.completion[0]["content"], "id": row.id}
+    return {
+        "instruction": row.prompt[0]["content"],
+        "input": row.prompt[1]["content"],
+        "output": row.completion[0]["content"],
+        "id": row.id,
+    }
 
 
 def sharegpt(row: Example) -> dict[str, Any]:
@@ -402,7 +486,9 @@ def validate_row(row: Example) -> str | None:
     messages = [*row.prompt, *row.completion]
     if any(set(m) != {"role", "content"} or not isinstance(m["content"], str) for m in messages):
         return "a message is a role and a content"
-    if [m["role"] for m in row.prompt] != ["system", "user"] or [m["role"] for m in row.completion] != ["assistant"]:
+    if [m["role"] for m in row.prompt] != ["system", "user"] or [m["role"] for m in row.completion] != [
+        "assistant"
+    ]:
         return "roles must be system, user -> assistant"
     if any(not m["content"].strip() for m in messages):
         return "empty message"
@@ -414,7 +500,9 @@ def validate_row(row: Example) -> str | None:
     return None
 
 
-def write_dataset(train: Sequence[Example], val: Sequence[Example], out: Path | str, card: dict[str, Any]) -> dict[str, Path]:
+def write_dataset(
+    train: Sequence[Example], val: Sequence[Example], out: Path | str, card: dict[str, Any]
+) -> dict[str, Path]:
     """Write all forms and `card.json`; a bad row, an id twice or a session on both sides raises `InputError` and nothing is written."""
     out = Path(out)
     for row in (*train, *val):
@@ -430,6 +518,8 @@ def write_dataset(train: Sequence[Example], val: Sequence[Example], out: Path | 
         files[f"{name}.alpaca.jsonl"] = write_jsonl(out / f"{name}.alpaca.jsonl", map(alpaca, rows))
         files[f"{name}.sharegpt.jsonl"] = write_jsonl(out / f"{name}.sharegpt.jsonl", map(sharegpt, rows))
         if [dumps(r) for r in read_jsonl(files[f"{name}.jsonl"])] != [dumps(to_dict(r)) for r in rows]:
-            raise InputError("the rows read back are not the rows that were written", where=str(files[f"{name}.jsonl"]))
+            raise InputError(
+                "the rows read back are not the rows that were written", where=str(files[f"{name}.jsonl"])
+            )
     files["card.json"] = write_json(out / "card.json", card)
     return files

@@ -39,19 +39,33 @@ def items(rows: Sequence[Example], outputs: dict[str, str], name: str = "predict
     """Pair rows with outputs by id; a missing, doubled or unknown id raises `InputError`."""
     known = {r.id for r in rows}
     if missing := known - set(outputs):
-        raise InputError(f"{len(missing)} of {len(known)} rows have no output, first {sorted(missing)[0]!r}", where=name,
-                         remedy="Every validation row needs one {id, output}")
+        raise InputError(
+            f"{len(missing)} of {len(known)} rows have no output, first {sorted(missing)[0]!r}",
+            where=name,
+            remedy="Every validation row needs one {id, output}",
+        )
     if unknown := set(outputs) - known:
-        raise InputError(f"output for an unknown row {sorted(unknown)[0]!r}", where=name, remedy="Were these made from another val.jsonl?")
-    return [Item(r.id, r.session_id, r.prompt[-1]["content"], r.completion[0]["content"], outputs[r.id]) for r in rows]
+        raise InputError(
+            f"output for an unknown row {sorted(unknown)[0]!r}",
+            where=name,
+            remedy="Were these made from another val.jsonl?",
+        )
+    return [
+        Item(r.id, r.session_id, r.prompt[-1]["content"], r.completion[0]["content"], outputs[r.id])
+        for r in rows
+    ]
 
 
 def read_predictions(path: Path | str) -> dict[str, str]:
     """`{id: output}` from JSONL rows `{id, output}`."""
     found: dict[str, str] = {}
     for where, row in iter_jsonl(path):
-        if not isinstance(row, dict) or not isinstance(row.get("id"), str) or not isinstance(row.get("output"), str):
-            raise InputError("expected {\"id\": text, \"output\": text}", where=where)
+        if (
+            not isinstance(row, dict)
+            or not isinstance(row.get("id"), str)
+            or not isinstance(row.get("output"), str)
+        ):
+            raise InputError('expected {"id": text, "output": text}', where=where)
         if row["id"] in found:
             raise InputError(f"id {row['id']!r} stands twice", where=where)
         found[row["id"]] = row["output"]
@@ -83,13 +97,21 @@ def word_errors(gold: str, output: str) -> tuple[int, int]:
 # %% ../nbs/07_judge.ipynb #d9755540
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _PLACEHOLDER = re.compile(r"\[[A-ZÁÉÍÓÚÑ]+(?:_[A-Z]+)*_\d+\]")
-_YES = re.compile(r"\b(aprob(?:ad[oa]s?|ó|aron)|acogid[oa]s?|(?:vot\w+|qued\w+)\s+a\s+favor)\b", re.IGNORECASE)
-_NO = re.compile(r"\b(negad[oa]s?|neg(?:ó|aron)|rechaz(?:ad[oa]s?|ó|aron)|desaprobad[oa]s?|improbad[oa]s?|no\s+(?:fue|es|ha\s+sido)\s+aprobad[oa]|en\s+contra)\b", re.IGNORECASE)
+_YES = re.compile(
+    r"\b(aprob(?:ad[oa]s?|ó|aron)|acogid[oa]s?|(?:vot\w+|qued\w+)\s+a\s+favor)\b", re.IGNORECASE
+)
+_NO = re.compile(
+    r"\b(negad[oa]s?|neg(?:ó|aron)|rechaz(?:ad[oa]s?|ó|aron)|desaprobad[oa]s?|improbad[oa]s?|no\s+(?:fue|es|ha\s+sido)\s+aprobad[oa]|en\s+contra)\b",
+    re.IGNORECASE,
+)
 
 
 def numbers(text: str) -> set[str]:
     """The figures of a text, spoken ones too, without thousands separators."""
-    return {n.replace(".", "").replace(",", "").lstrip("0") or "0" for n in _NUMBER.findall(numbers_to_digits(_PLACEHOLDER.sub(" ", text)))}
+    return {
+        n.replace(".", "").replace(",", "").lstrip("0") or "0"
+        for n in _NUMBER.findall(numbers_to_digits(_PLACEHOLDER.sub(" ", text)))
+    }
 
 
 def invented_numbers(text: str, said: str) -> int:
@@ -107,7 +129,7 @@ def outcome(text: str) -> str | None:
     return None if yes == no else ("yes" if yes else "no")
 
 # %% ../nbs/07_judge.ipynb #2365ec42
-def unrelated_pairs(texts: Sequence[str], differing: float = .75, most: int = 600) -> list[tuple[int, int]]:
+def unrelated_pairs(texts: Sequence[str], differing: float = 0.75, most: int = 600) -> list[tuple[int, int]]:
     """Pairs of texts of which at least the share `differing` of the words differs: two hand-overs are no strangers."""
     from rapidfuzz.distance import Levenshtein
 
@@ -133,7 +155,9 @@ def similarities(golds: Sequence[str], outputs: Sequence[str], encoder: Any) -> 
 
     gold, output = unit(golds), unit(outputs)
     unrelated = [float(gold[i] @ gold[j]) for i, j in unrelated_pairs(golds)]
-    return [float(x) for x in (gold * output).sum(1)], float(np.percentile(unrelated, 95)) if unrelated else 0.0
+    return [float(x) for x in (gold * output).sum(1)], float(
+        np.percentile(unrelated, 95)
+    ) if unrelated else 0.0
 
 # %% ../nbs/07_judge.ipynb #c19f3876
 def score_rows(rows: Sequence[Item], encoder: Any | None = None) -> list[dict[str, Any]]:
@@ -144,14 +168,22 @@ def score_rows(rows: Sequence[Item], encoder: Any | None = None) -> list[dict[st
     for row, gold, output, similarity in zip(rows, golds, outputs, cosine):
         edits, words = word_errors(gold, output)
         before, after = outcome(gold), outcome(output)
-        scored.append({
-            "id": row.id, "session_id": row.session_id, "edits": edits, "words": words, "similarity": similarity, "floor": floor,
-            "xml_valid": row.output.strip() == "<nada/>" or not check(row.output),
-            "invented_numbers": invented_numbers(output, row.said), "gold_numbers": invented_numbers(gold, row.said),
-            "invented_people": invented_people(output, row.said + gold),
-            "outcome_flipped": before is not None and after is not None and before != after,
-            "empty": not output.strip() and bool(gold.strip()),
-        })
+        scored.append(
+            {
+                "id": row.id,
+                "session_id": row.session_id,
+                "edits": edits,
+                "words": words,
+                "similarity": similarity,
+                "floor": floor,
+                "xml_valid": row.output.strip() == "<nada/>" or not check(row.output),
+                "invented_numbers": invented_numbers(output, row.said),
+                "gold_numbers": invented_numbers(gold, row.said),
+                "invented_people": invented_people(output, row.said + gold),
+                "outcome_flipped": before is not None and after is not None and before != after,
+                "empty": not output.strip() and bool(gold.strip()),
+            }
+        )
     return scored
 
 
@@ -171,14 +203,18 @@ def summary(scored: Sequence[dict[str, Any]]) -> dict[str, float]:
     }
 
 # %% ../nbs/07_judge.ipynb #4d8ac662
-def by_session(scored: Sequence[dict[str, Any]], value: Callable[[Sequence[dict[str, Any]]], float]) -> dict[str, float]:
+def by_session(
+    scored: Sequence[dict[str, Any]], value: Callable[[Sequence[dict[str, Any]]], float]
+) -> dict[str, float]:
     groups: dict[str, list] = defaultdict(list)
     for s in scored:
         groups[s["session_id"]].append(s)
     return {session: value(group) for session, group in groups.items()}
 
 
-def paired_interval(candidate: dict[str, float], reference: dict[str, float], level: float = .95) -> dict[str, float]:
+def paired_interval(
+    candidate: dict[str, float], reference: dict[str, float], level: float = 0.95
+) -> dict[str, float]:
     """Mean difference over sessions with its two-sided Student interval; infinite with one session."""
     from scipy.stats import t
 
@@ -187,7 +223,7 @@ def paired_interval(candidate: dict[str, float], reference: dict[str, float], le
     if n < 2:
         return {"delta": mean, "ci_low": -math.inf, "ci_high": math.inf, "sessions": n}
     spread = math.sqrt(sum((d - mean) ** 2 for d in differences) / (n - 1))
-    half = float(t.ppf(.5 + level / 2, n - 1)) * spread / math.sqrt(n)
+    half = float(t.ppf(0.5 + level / 2, n - 1)) * spread / math.sqrt(n)
     return {"delta": mean, "ci_low": mean - half, "ci_high": mean + half, "sessions": n}
 
 
@@ -198,8 +234,13 @@ METRICS: dict[str, Callable[[Sequence[dict[str, Any]]], float]] = {
 }
 
 
-def compare(candidate: Sequence[dict[str, Any]], reference: Sequence[dict[str, Any]], level: float) -> dict[str, dict[str, float]]:
-    return {name: paired_interval(by_session(candidate, f), by_session(reference, f), level) for name, f in METRICS.items()}
+def compare(
+    candidate: Sequence[dict[str, Any]], reference: Sequence[dict[str, Any]], level: float
+) -> dict[str, dict[str, float]]:
+    return {
+        name: paired_interval(by_session(candidate, f), by_session(reference, f), level)
+        for name, f in METRICS.items()
+    }
 
 # %% ../nbs/07_judge.ipynb #2c7118ef
 @dataclass(frozen=True)
@@ -207,21 +248,33 @@ class Gates:
     """The limits a candidate must keep; shares in [0, 1], the margin in WER."""
 
     wer_margin: float = 0.0
-    confidence_level: float = .95
+    confidence_level: float = 0.95
     min_sessions: int = 2
-    min_xml_valid: float = .99
+    min_xml_valid: float = 0.99
 
 
-def judge(rows: Sequence[Example], candidate: dict[str, str], incumbent: dict[str, str] | None = None,
-          base: dict[str, str] | None = None, gates: Gates = Gates(), encoder: Any | None = None) -> Verdict:
+def judge(
+    rows: Sequence[Example],
+    candidate: dict[str, str],
+    incumbent: dict[str, str] | None = None,
+    base: dict[str, str] | None = None,
+    gates: Gates = Gates(),
+    encoder: Any | None = None,
+) -> Verdict:
     """Compare the candidate's outputs with the incumbent's (the base's, when nothing is in service).
 
     With neither, only the absolute gates can speak, and the answer is `INSUFFICIENT_EVIDENCE` at best."""
     if not rows:
-        raise InputError("no validation rows", remedy="Mine more sessions: the split left none for validation")
+        raise InputError(
+            "no validation rows", remedy="Mine more sessions: the split left none for validation"
+        )
     encoder = encoder or default_encoder()
     given = {"base": base, "incumbent": incumbent, "candidate": candidate}
-    scored = {name: score_rows(items(rows, outputs, name), encoder) for name, outputs in given.items() if outputs is not None}
+    scored = {
+        name: score_rows(items(rows, outputs, name), encoder)
+        for name, outputs in given.items()
+        if outputs is not None
+    }
     reference = scored.get("incumbent") or scored.get("base")
     comparison = compare(scored["candidate"], reference, gates.confidence_level) if reference else {}
     metrics = {name: summary(s) for name, s in scored.items()}
@@ -232,25 +285,37 @@ def judge(rows: Sequence[Example], candidate: dict[str, str], incumbent: dict[st
         name, reasons = "INSUFFICIENT_EVIDENCE", doubt
     if name == "PROMOTED":
         c = comparison["wer"]
-        reasons = [f"WER {c['delta']:+.3f} against {against}, {gates.confidence_level:.0%} interval [{c['ci_low']:+.3f}, {c['ci_high']:+.3f}] over {c['sessions']} sessions"]
+        reasons = [
+            f"WER {c['delta']:+.3f} against {against}, {gates.confidence_level:.0%} interval [{c['ci_low']:+.3f}, {c['ci_high']:+.3f}] over {c['sessions']} sessions"
+        ]
     return Verdict(name, reasons, metrics, json_safe(comparison), examples(rows, scored, given))
 
 
-def objections(m: dict[str, float], comparison: dict[str, dict[str, float]], gates: Gates, against: str) -> list[str]:
+def objections(
+    m: dict[str, float], comparison: dict[str, dict[str, float]], gates: Gates, against: str
+) -> list[str]:
     """Every gate the candidate fails."""
     found = []
     if m["xml_valid"] < gates.min_xml_valid:
-        found.append(f"only {m['xml_valid']:.1%} of the answers are valid XML; {gates.min_xml_valid:.0%} are required")
+        found.append(
+            f"only {m['xml_valid']:.1%} of the answers are valid XML; {gates.min_xml_valid:.0%} are required"
+        )
     if m["wer"] >= 1:
         found.append(f"WER {m['wer']:.2f}: an empty page would have fewer errors")
     if m["outcomes_flipped"]:
         found.append(f"{m['outcomes_flipped']:.0f} answers tell the opposite outcome of a vote")
     if m["similarity"] < m["similarity_floor"]:
-        found.append(f"similarity {m['similarity']:.2f} is below that of unrelated paragraphs ({m['similarity_floor']:.2f})")
+        found.append(
+            f"similarity {m['similarity']:.2f} is below that of unrelated paragraphs ({m['similarity_floor']:.2f})"
+        )
     if comparison and comparison["wer"]["ci_low"] > gates.wer_margin:
-        found.append(f"WER is worse than {against} by {comparison['wer']['delta']:+.3f}, interval above {gates.wer_margin:+.3f}")
+        found.append(
+            f"WER is worse than {against} by {comparison['wer']['delta']:+.3f}, interval above {gates.wer_margin:+.3f}"
+        )
     if comparison and comparison["number_excess"]["ci_low"] > 0:
-        found.append(f"invents more numbers than {against}: {comparison['number_excess']['delta']:+.2f} per answer")
+        found.append(
+            f"invents more numbers than {against}: {comparison['number_excess']['delta']:+.2f} per answer"
+        )
     return found
 
 
@@ -261,7 +326,9 @@ def doubts(comparison: dict[str, dict[str, float]], gates: Gates, against: str, 
     if not comparison:
         return ["nothing to compare with: neither an incumbent nor a base was given"]
     if comparison["wer"]["ci_high"] >= gates.wer_margin:
-        return [f"the WER difference to {against}, {comparison['wer']['delta']:+.3f}, may be as bad as {comparison['wer']['ci_high']:+.3f}"]
+        return [
+            f"the WER difference to {against}, {comparison['wer']['delta']:+.3f}, may be as bad as {comparison['wer']['ci_high']:+.3f}"
+        ]
     return []
 
 
@@ -270,29 +337,56 @@ def json_safe(comparison: dict[str, dict[str, float]]) -> dict[str, dict[str, fl
     return {k: {n: max(-1e9, min(1e9, x)) for n, x in c.items()} for k, c in comparison.items()}
 
 
-def examples(rows: Sequence[Example], scored: dict[str, list], given: dict[str, Any], most: int = 6) -> list[dict[str, Any]]:
+def examples(
+    rows: Sequence[Example], scored: dict[str, list], given: dict[str, Any], most: int = 6
+) -> list[dict[str, Any]]:
     """The items where the candidate saves and where it adds most word errors, best first, with every model's text."""
     theirs = scored.get("incumbent") or scored.get("base") or [{"edits": 0}] * len(rows)
     mine = scored["candidate"]
     order = sorted(range(len(rows)), key=lambda i: (mine[i]["edits"] - theirs[i]["edits"], mine[i]["edits"]))
-    chosen = order if len(order) <= most else order[: most // 2] + order[-(most // 2):]
-    return [{"id": rows[i].id, "said": rows[i].prompt[-1]["content"], "gold": plain(rows[i].completion[0]["content"]),
-             **{n: plain(given[n][rows[i].id]) for n in scored}} for i in chosen]
+    chosen = order if len(order) <= most else order[: most // 2] + order[-(most // 2) :]
+    return [
+        {
+            "id": rows[i].id,
+            "said": rows[i].prompt[-1]["content"],
+            "gold": plain(rows[i].completion[0]["content"]),
+            **{n: plain(given[n][rows[i].id]) for n in scored},
+        }
+        for i in chosen
+    ]
 
 # %% ../nbs/07_judge.ipynb #b06ea8c6
 def verdict_report(verdict: Verdict, title: str = "The Judge's verdict") -> Page:
     """Verdict, reasons, table of all models, intervals, and side by side the texts where most is saved and most is lost."""
     good = verdict.verdict == "PROMOTED"
-    page = Page(title, "WER and intervals over whole sessions; similarity beside the floor of unrelated paragraphs")
+    page = Page(
+        title, "WER and intervals over whole sessions; similarity beside the floor of unrelated paragraphs"
+    )
     page.html(f"<p class={'good' if good else 'bad'}><b>{verdict.verdict}</b></p>")
     for reason in verdict.reasons:
         page.text(reason)
     page.table([{"model": name, **m} for name, m in verdict.metrics.items()])
     if verdict.comparison:
-        page.figure(interval_plot({"WER (lower is better)": verdict.comparison["wer"], "similarity": verdict.comparison["similarity"]}),
-                    "Difference to the reference with its interval; a bar across zero proves nothing")
-    page.figure(bars({n: {"WER": m["wer"], "similarity": m["similarity"], "valid XML": m["xml_valid"]} for n, m in verdict.metrics.items()}))
+        page.figure(
+            interval_plot(
+                {
+                    "WER (lower is better)": verdict.comparison["wer"],
+                    "similarity": verdict.comparison["similarity"],
+                }
+            ),
+            "Difference to the reference with its interval; a bar across zero proves nothing",
+        )
+    page.figure(
+        bars(
+            {
+                n: {"WER": m["wer"], "similarity": m["similarity"], "valid XML": m["xml_valid"]}
+                for n, m in verdict.metrics.items()
+            }
+        )
+    )
     page.heading("Best and worst answers")
     for example in verdict.examples:
-        page.table([{"who": k, "text": example[k]} for k in ("said", "gold", *verdict.metrics)], example["id"])
+        page.table(
+            [{"who": k, "text": example[k]} for k in ("said", "gold", *verdict.metrics)], example["id"]
+        )
     return page

@@ -19,8 +19,19 @@ from xml.sax.saxutils import escape
 
 from .core.errors import InputError
 from .word.package import LIMITS, Limits, Package, w
-from .word.canonical import (BASES, NOTHING, STYLE_OF_KIND, Violation, check_fragment, close_fragment,
-                                        kind_of_style, parse_fragment, serialize, split_style, text_of)
+from astra_lib.word.canonical import (
+    BASES,
+    NOTHING,
+    STYLE_OF_KIND,
+    Violation,
+    check_fragment,
+    close_fragment,
+    kind_of_style,
+    parse_fragment,
+    serialize,
+    split_style,
+    text_of,
+)
 from .word.clean import section_of
 from .word.story import Line, Row, Run, Story
 from .word.styles import Dress, Marks, Sheet, TableLook, plain_xml
@@ -38,7 +49,9 @@ def _text_xml(text: str) -> str:
             out.append("<w:tab/>" if piece == "\t" else "<w:br/>")
         elif piece:
             edge = piece[0] == " " or piece[-1] == " "
-            out.append(f'<w:t{" xml:space=" + chr(34) + "preserve" + chr(34) if edge else ""}>{escape(piece)}</w:t>')
+            out.append(
+                f"<w:t{' xml:space=' + chr(34) + 'preserve' + chr(34) if edge else ''}>{escape(piece)}</w:t>"
+            )
     return "".join(out)
 
 
@@ -56,10 +69,16 @@ def paragraph_xml(
 ) -> str:
     """Plain text as one canonical paragraph (a row for kind "table"); `InputError` for an unknown kind or no text."""
     if kind not in STYLE_OF_KIND or not text.strip():
-        raise InputError("no text" if kind in STYLE_OF_KIND else f"unknown kind {kind!r}", where="paragraph_xml")
-    text = unicodedata.normalize("NFC", re.sub("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text))
+        raise InputError(
+            "no text" if kind in STYLE_OF_KIND else f"unknown kind {kind!r}", where="paragraph_xml"
+        )
+    text = unicodedata.normalize(
+        "NFC", re.sub("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text)
+    )
     if kind == "table":
-        cells = (f"<w:p><w:r>{_text_xml(c)}</w:r></w:p>" if c.strip() else "<w:p/>" for c in text.split(" | "))
+        cells = (
+            f"<w:p><w:r>{_text_xml(c)}</w:r></w:p>" if c.strip() else "<w:p/>" for c in text.split(" | ")
+        )
         return f"<w:tr>{''.join(f'<w:tc>{c}</w:tc>' for c in cells)}</w:tr>"
     return f"<w:p>{_style_xml(style or STYLE_OF_KIND[kind])}<w:r>{_text_xml(text)}</w:r></w:p>"
 
@@ -71,39 +90,67 @@ CUES = {
         r"|\b(?:fue|fueron|es|son|queda|quedó|quedan|resulta|resultó|siendo)\s+(?:\w+\s+)?(?:aprobad|negad|rechazad|archivad)[oa]s?\b"
         r"|\bse\s+(?:aprueba|aprobó|aprobaron|niega|negó|rechaza|rechazó)\b|\bvotos\s+(?:a\s+favor|en\s+contra|positiv|negativ|afirmativ)|\bvotación\s+nominal\b|\b\d+\s+a\s+favor\b|\bse\s+votó\b|\bvotaron\b"
         r"|\b(?:impart(?:e|ió|ieron)|obtuvo|recibió|otorg(?:ó|aron))\s+(?:su\s+|la\s+)?aprobación\b|\bacogieron\b"
-        r"|\bpor\s+unanimidad\b|\b\d+\s+votos\b|\bsomet(?:e|ió|ida?o?)\b.{0,40}\b(?:votación|consideración|aprobación)\b", re.I),
+        r"|\bpor\s+unanimidad\b|\b\d+\s+votos\b|\bsomet(?:e|ió|ida?o?)\b.{0,40}\b(?:votación|consideración|aprobación)\b",
+        re.I,
+    ),
     "handover": re.compile(
         r"\b(?:intervino|interviene|intervinieron)\b|\b(?:tom[aó]|tiene|tuvo|pid(?:e|ió)|solicit[aó]|retom[aó]|ced(?:e|ió)|conced(?:e|ió)|otorg[aó]|d(?:a|io)|hac(?:e|er)\s+uso\s+de)\s+"
-        r"(?:nuevamente\s+)?(?:el\s+uso\s+de\s+)?la\s+palabra\b|\bhizo\s+uso\s+de\s+la\s+palabra\b|^(?:finaliza(?:da|ndo)?|terminada|concluida)\s+(?:la|su|esta)\s+intervención|^intervención\s+de(?:l|\s+l[ao])\b", re.I),
+        r"(?:nuevamente\s+)?(?:el\s+uso\s+de\s+)?la\s+palabra\b|\bhizo\s+uso\s+de\s+la\s+palabra\b|^(?:finaliza(?:da|ndo)?|terminada|concluida)\s+(?:la|su|esta)\s+intervención|^intervención\s+de(?:l|\s+l[ao])\b",
+        re.I,
+    ),
     "formula": re.compile(
         r"^(?:siendo|a)\s+las\b|\bsiendo\s+las\b.{0,60}\b(?:horas?|a\.?\s?m|p\.?\s?m|se\b)|\b(?:declar[aó]|d(?:a|io)|dar)\s+(?:por\s+)?(?:abierta|instalada|inici(?:o|ada)|terminada|clausurada|levantada)\b"
         r"|\b(?:se\s+)?(?:levant[aó]|clausur[aó])\s+(?:la\s+|esta\s+)?(?:presente\s+)?sesión\b|^no\s+habiendo\s+(?:más|otr)|\b(?:para|en)\s+constancia\b"
         r"|\bagotado\s+el\s+orden\s+del\s+día\b|\bqu[oó]rum\s+(?:deliberatorio|decisorio|suficiente|reglamentario)\b|\b(?:se\s+)?(?:cita|convoca)\s+(?:para|a\s+sesi[oó]n)\b"
         r"|\breceso\b|\b(?:reanud|suspend)(?:a|ó|i[óo])\w*\s+la\s+(?:sesión|plenaria)\b|\breanudada\b|\bse\s+(?:reunió|instaló)\s+(?:el\s+concejo|la\s+(?:corporación|sesión|plenaria))\b|\breunida\s+la\s+corporación\b"
         r"|\b(?:abrió|dio\s+apertura|inició|instaló)\b.{0,40}\bsesión\b|\b(?:sesión|plenaria)\s+(?:finalizó|terminó|concluyó)\b|\bqu[oó]rum\b|\bevacuad[oa]s?\s+(?:todos\s+)?(?:los\s+puntos|el\s+orden)\b"
-        r"|\ben\s+(?:la\s+ciudad|el\s+municipio|el\s+recinto)\b.{0,120}\b(?:se\s+reuni|siendo\s+las|a\s+los)\b", re.I),
+        r"|\ben\s+(?:la\s+ciudad|el\s+municipio|el\s+recinto)\b.{0,120}\b(?:se\s+reuni|siendo\s+las|a\s+los)\b",
+        re.I,
+    ),
 }
 _AGENDA_CUE = re.compile(r"\borden\s+del\s+d[ií]a\b|\btemario\b|\bpuntos\b(?=.*:\s*$)", re.I)
-_AGENDA_ITSELF = re.compile(r"^\W*(?:\w{1,4}\s*[.)\-–]\s*)?(?:lectura\s+del\s+)?orden\s+del\s+d[ií]a\W*$|:\s*$", re.I)
-_NARRATES = re.compile(r"\b(?:\w{2,}(?:ó|aron|ieron|ían|aban)|obtuvo|dio|hizo|fue|queda|se\s+\w+[ae]n?|dice|es|hay)\b", re.I)
+_AGENDA_ITSELF = re.compile(
+    r"^\W*(?:\w{1,4}\s*[.)\-–]\s*)?(?:lectura\s+del\s+)?orden\s+del\s+d[ií]a\W*$|:\s*$", re.I
+)
+_NARRATES = re.compile(
+    r"\b(?:\w{2,}(?:ó|aron|ieron|ían|aban)|obtuvo|dio|hizo|fue|queda|se\s+\w+[ae]n?|dice|es|hay)\b", re.I
+)
 _FIRST_ITEM = re.compile(r"\bllamado\s+a\s+lista\b|\bverificaci[oó]n\s+del\s+qu[oó]rum\b", re.I)
-_ROLL_CUE = re.compile(r"\bllamad[oa]\s+a\s+lista\b|\bverificaci[oó]n\s+del\s+qu[oó]rum\b|\b(?:contest|respond)(?:aron|ieron)\b|\basist(?:entes|encia|ieron)\b|\b(?:presencia|presentes)\b", re.I)
-_PRESENCE = re.compile(r"\b(?:presentes?|ausentes?|con\s+excusa|excusa(?:d[oa]s?)?|(?:no\s+)?asist(?:e|i[oó]))\b", re.I)
+_ROLL_CUE = re.compile(
+    r"\bllamad[oa]\s+a\s+lista\b|\bverificaci[oó]n\s+del\s+qu[oó]rum\b|\b(?:contest|respond)(?:aron|ieron)\b|\basist(?:entes|encia|ieron)\b|\b(?:presencia|presentes)\b",
+    re.I,
+)
+_PRESENCE = re.compile(
+    r"\b(?:presentes?|ausentes?|con\s+excusa|excusa(?:d[oa]s?)?|(?:no\s+)?asist(?:e|i[oó]))\b", re.I
+)
 _MEMBER = re.compile(r"^\W*(?:(?:h\.?\s*c\.?|honorables?|concejal[a]?|doctora?|señora?)(?!\w)\W*)+", re.I)
-_TITLE = (r"\b(?:honorables?|h\.\s*c\.|concejal[a]?|doctora?|señora?|ingenier[oa]|arquitect[oa]|licenciad[oa]|abogad[oa]|economista|capit[aá]n|comandante"
-          r"|coronel|padre|profesora?|gerente|directora?|secretari[oa]\s+de)\b")
-_SPEAKS = re.compile(rf"(?:\b(?:habl[óo]|intervin\w+|particip[óo]|compareci[óo]|pronunci[óo]|dirigi[óo]|escuch[óo]|atendi[óo]|turno|palabra|present[óo]\s+el\s+tema|intervenci[óo]n)\b.*{_TITLE}"
-                     rf"|{_TITLE}.*\b(?:expres[óo]|expuso|manifest[óo]|inform[óo]|se\s+refiri[óo]|dijo|señal[óo])\b.{{0,40}}:$)", re.I)
-_ORDINAL = re.compile(r"^(?:\d{1,2}\s*[.)\-–°º]|[IVX]{1,5}\s*[.)\-–]|(?:primer|segund|tercer|cuart|quint|sext|s[eé]ptim|octav|noven|d[eé]cim)[oa]?\s*[.:)])", re.I)
+_TITLE = (
+    r"\b(?:honorables?|h\.\s*c\.|concejal[a]?|doctora?|señora?|ingenier[oa]|arquitect[oa]|licenciad[oa]|abogad[oa]|economista|capit[aá]n|comandante"
+    r"|coronel|padre|profesora?|gerente|directora?|secretari[oa]\s+de)\b"
+)
+_SPEAKS = re.compile(
+    rf"(?:\b(?:habl[óo]|intervin\w+|particip[óo]|compareci[óo]|pronunci[óo]|dirigi[óo]|escuch[óo]|atendi[óo]|turno|palabra|present[óo]\s+el\s+tema|intervenci[óo]n)\b.*{_TITLE}"
+    rf"|{_TITLE}.*\b(?:expres[óo]|expuso|manifest[óo]|inform[óo]|se\s+refiri[óo]|dijo|señal[óo])\b.{{0,40}}:$)",
+    re.I,
+)
+_ORDINAL = re.compile(
+    r"^(?:\d{1,2}\s*[.)\-–°º]|[IVX]{1,5}\s*[.)\-–]|(?:primer|segund|tercer|cuart|quint|sext|s[eé]ptim|octav|noven|d[eé]cim)[oa]?\s*[.:)])",
+    re.I,
+)
 _DASH = re.compile(r"^\s*[-–—•●▪■◦*➢✓❖]\s*\S")
 _HEADING_STYLE = re.compile(r"t[ií]tulo|heading|\btitle\b|encabezado\s*\d", re.I)
-_TITLE_WORD = re.compile(r"\b(?:acta|orden|lectura|intervenci[oó]n|proposici[oó]n(?:es)?|himno|informe|aprobaci[oó]n|debate|proyecto|comisi[oó]n|varios|moci[oó]n(?:es)?)\b", re.I)
+_TITLE_WORD = re.compile(
+    r"\b(?:acta|orden|lectura|intervenci[oó]n|proposici[oó]n(?:es)?|himno|informe|aprobaci[oó]n|debate|proyecto|comisi[oó]n|varios|moci[oó]n(?:es)?)\b",
+    re.I,
+)
 _SIGN_ROLE = re.compile(rf"^(?:el\s+|la\s+|h\.?\s*c\.?\s+)?{_ROLE}\b", re.I)
 
 
 def _name_like(text: str) -> bool:
     """Two to seven words, each a capitalised one, as in a list of names."""
-    words = [x for x in re.findall(r"[^\W\d_]+", text) if x.lower() not in ("de", "del", "la", "los", "las", "y")]
+    words = [
+        x for x in re.findall(r"[^\W\d_]+", text) if x.lower() not in ("de", "del", "la", "los", "las", "y")
+    ]
     if not (2 <= len(words) <= 7 and all(x[0].isupper() for x in words)) or re.search(r"[:;?]|\.\s", text):
         return False
     # in capitals every word looks like a name: "CIERRE DE LA SESIÓN" has none in it
@@ -150,18 +197,42 @@ class _Walk:
             return "signature"
         if self.roll and words <= 16 and self._member(text):
             return "rollcall"
-        if not self.agenda and marked and words <= 12 and self.seen < self.total * 0.3 and _FIRST_ITEM.search(text) and not line.all("b"):
+        if (
+            not self.agenda
+            and marked
+            and words <= 12
+            and self.seen < self.total * 0.3
+            and _FIRST_ITEM.search(text)
+            and not line.all("b")
+        ):
             self.agenda = True
         if self.roll and words <= 8 and not marked and _name_like(text) and not _TITLE_WORD.search(text):
             return "rollcall"
         if _is_heading(line, text, words):
-            return "agenda" if self.agenda and marked and not _AGENDA_CUE.search(text) and not line.all("b") else "heading"
-        if self.agenda and (marked and words <= 60 or self.listing and words <= 25 and not text.endswith(":")
-                            and not _NARRATES.search(text) and not CUES["vote"].search(text)):
+            return (
+                "agenda"
+                if self.agenda and marked and not _AGENDA_CUE.search(text) and not line.all("b")
+                else "heading"
+            )
+        if self.agenda and (
+            marked
+            and words <= 60
+            or self.listing
+            and words <= 25
+            and not text.endswith(":")
+            and not _NARRATES.search(text)
+            and not CUES["vote"].search(text)
+        ):
             return "agenda"
-        if text.endswith(":") and (_AGENDA_CUE.search(text) or _ROLL_CUE.search(text)) and line.numbering is None:
+        if (
+            text.endswith(":")
+            and (_AGENDA_CUE.search(text) or _ROLL_CUE.search(text))
+            and line.numbering is None
+        ):
             return "formula"
-        if words <= 14 and (_PRESENCE.search(text) and not text.endswith(".") or self.roll and _name_like(text)):
+        if words <= 14 and (
+            _PRESENCE.search(text) and not text.endswith(".") or self.roll and _name_like(text)
+        ):
             return "rollcall"
         if line.numbering is None and words <= 40 and _SPEAKS.search(text):
             return "handover"
@@ -175,13 +246,22 @@ class _Walk:
     def _member(self, text: str) -> bool:
         """A line of a roll call: a name, with its title, its party or whether it was there."""
         name = re.split(r"[:,(;–]|\.\s*$", _MEMBER.sub("", text))[0]
-        return _name_like(name) and not _TITLE_WORD.search(name) and bool(_PRESENCE.search(text) or _MEMBER.match(text))
+        return (
+            _name_like(name)
+            and not _TITLE_WORD.search(name)
+            and bool(_PRESENCE.search(text) or _MEMBER.match(text))
+        )
 
     def _signature(self, text: str, words: int) -> bool:
-        if re.fullmatch(r"[_\-.\s\t]{5,}", text) or re.match(r"(?:firmad[oa]|original firmado|elabor[óo]|transcri[bp]\w*|proyect[óo]|revis[óo])\b", text, re.I):
+        if re.fullmatch(r"[_\-.\s\t]{5,}", text) or re.match(
+            r"(?:firmad[oa]|original firmado|elabor[óo]|transcri[bp]\w*|proyect[óo]|revis[óo])\b", text, re.I
+        ):
             return True
-        return words <= 14 and not text.endswith((".", ":", ";")) and (
-            _name_like(text) and not _TITLE_WORD.search(text) or bool(_SIGN_ROLE.match(text)))
+        return (
+            words <= 14
+            and not text.endswith((".", ":", ";"))
+            and (_name_like(text) and not _TITLE_WORD.search(text) or bool(_SIGN_ROLE.match(text)))
+        )
 
 
 def _is_heading(line: Line, text: str, words: int) -> bool:
@@ -190,11 +270,19 @@ def _is_heading(line: Line, text: str, words: int) -> bool:
         return False
     letters = [c for c in text if c.isalpha()]
     capitals = len(letters) > 3 and sum(c.isupper() for c in letters) > 0.9 * len(letters)
-    if line.outline is not None or _HEADING_STYLE.search(line.style_name) or _HEADING_STYLE.search(line.style):
+    if (
+        line.outline is not None
+        or _HEADING_STYLE.search(line.style_name)
+        or _HEADING_STYLE.search(line.style)
+    ):
         return True
     bold = line.all("b") or line.dress().caps
     centred = line.align == "center"
-    return (capitals and (bold or centred or words >= 2 or len(letters) > 5 and not _SIGN_ROLE.match(text)) and not _PRESENCE.search(text)) or (bold and words <= 18 and not text.endswith("."))
+    return (
+        capitals
+        and (bold or centred or words >= 2 or len(letters) > 5 and not _SIGN_ROLE.match(text))
+        and not _PRESENCE.search(text)
+    ) or (bold and words <= 18 and not text.endswith("."))
 
 # %% ../nbs/03_minutes.ipynb #eadb797c
 def style_for(line: Line, kind: str) -> str:
@@ -203,7 +291,11 @@ def style_for(line: Line, kind: str) -> str:
     text = line.text.strip()
     if line.note:
         return "Nota"
-    if kind == "heading" and line.align != "center" and line.style_name.lower() not in ("title", "título", "titulo"):
+    if (
+        kind == "heading"
+        and line.align != "center"
+        and line.style_name.lower() not in ("title", "título", "titulo")
+    ):
         base = "Subtitulo"
     elif kind == "signature" and _SIGN_ROLE.match(text):
         base = "Cargo"
@@ -226,16 +318,32 @@ def learn_looks(lines: Iterable[tuple[str, Line]]) -> dict[str, Look]:
         groups[style].append(line)
     book = {}
     for style, members in groups.items():
-        forms = Counter((x.style, x.look, (x.numbering.abstract, x.numbering.level) if x.numbering else None)
-                        for x in members)
+        forms = Counter(
+            (x.style, x.look, (x.numbering.abstract, x.numbering.level) if x.numbering else None)
+            for x in members
+        )
         worn: Counter[Dress] = Counter()
         for run in (run for x in members for run in x.runs):
             worn[run.dress] += len(run.text)
         dress = max(worn.items(), key=lambda d: (d[1], str(d[0])))[0] if worn else Dress()
         (based_on, ppr, form), _ = max(forms.items(), key=lambda f: (f[1], str(f[0])))
-        number = next((x.numbering for x in members if form and x.numbering and (x.numbering.abstract, x.numbering.level) == form), None)
+        number = next(
+            (
+                x.numbering
+                for x in members
+                if form and x.numbering and (x.numbering.abstract, x.numbering.level) == form
+            ),
+            None,
+        )
         most = {mark: sum(x.all(mark) for x in members) > 0.6 * len(members) for mark in ("b", "i", "u")}
-        book[style] = Look(based_on, ppr, dress, num_id=number.num_id if number else "", level=number.level if number else 0, **most)
+        book[style] = Look(
+            based_on,
+            ppr,
+            dress,
+            num_id=number.num_id if number else "",
+            level=number.level if number else 0,
+            **most,
+        )
     return book
 
 
@@ -270,18 +378,31 @@ def complete_book(book: dict[str, Look], needed: Iterable[str]) -> dict[str, Loo
         if style in full:
             continue
         base, marker, _ = split_style(style) or ("Cuerpo", "", 1)
-        near = next((full[s] for s in (base + marker, base, *(s for s in sorted(full) if s.startswith(base))) if s in full), None)
+        near = next(
+            (
+                full[s]
+                for s in (base + marker, base, *(s for s in sorted(full) if s.startswith(base)))
+                if s in full
+            ),
+            None,
+        )
         if near is None and base == "Subtitulo":
             near = full.get("Titulo")
-        full[style] = replace(near or body, num_id="" if marker == "Num" or near is None else near.num_id,
-                              b=near.b if near else base in ("Titulo", "Subtitulo"))
+        full[style] = replace(
+            near or body,
+            num_id="" if marker == "Num" or near is None else near.num_id,
+            b=near.b if near else base in ("Titulo", "Subtitulo"),
+        )
     return full
 
 # %% ../nbs/03_minutes.ipynb #5ce1f61d
 def _marks_xml(marks: Marks, look: Look) -> str:
     """A run's w:rPr: only what differs from the paragraph's style."""
-    out = [f'<w:{name}/>' if has else f'<w:{name} w:val="0"/>'
-           for name, has, styled in (("b", marks.b, look.b), ("i", marks.i, look.i)) if has != styled]
+    out = [
+        f"<w:{name}/>" if has else f'<w:{name} w:val="0"/>'
+        for name, has, styled in (("b", marks.b, look.b), ("i", marks.i, look.i))
+        if has != styled
+    ]
     out += ["<w:strike/>"] if marks.strike else []
     out += [f'<w:u w:val="{"single" if marks.u else "none"}"/>'] if marks.u != look.u else []
     out += [f'<w:vertAlign w:val="{marks.vert}"/>'] if marks.vert else []
@@ -291,7 +412,18 @@ def _marks_xml(marks: Marks, look: Look) -> str:
 def _merged(runs: Sequence[Run]) -> list[tuple[Marks, str]]:
     """`(marks, content)` with equal neighbours joined; a picture is U+FFFC and its relation between U+FFF9 and U+FFFB."""
     out: list[tuple[Marks, str]] = []
-    plain = [(r.marks, "".join(f"\ufff9{v}\ufffb" if k == "pic" else {"tab": "\t", "br": "\n"}.get(k, re.sub("[\ufff9-\ufffc]", "", v)) for k, v in r.pieces)) for r in runs]
+    plain = [
+        (
+            r.marks,
+            "".join(
+                f"\ufff9{v}\ufffb"
+                if k == "pic"
+                else {"tab": "\t", "br": "\n"}.get(k, re.sub("[\ufff9-\ufffc]", "", v))
+                for k, v in r.pieces
+            ),
+        )
+        for r in runs
+    ]
     shown = [(m, t) for m, t in plain if t]
     for number, (marks, text) in enumerate(shown):
         if not text.strip() or text.startswith("\ufff9"):
@@ -301,7 +433,7 @@ def _merged(runs: Sequence[Run]) -> list[tuple[Marks, str]]:
         if out and text[0] in _COMBINING:  # an accent cut off from its letter goes back to it
             accents = re.match(f"[{_COMBINING[0]}-{_COMBINING[-1]}]+", text)[0]
             out[-1] = (out[-1][0], out[-1][1] + accents)
-            text = text[len(accents):]
+            text = text[len(accents) :]
         if out and out[-1][0] == marks:
             out[-1] = (marks, out[-1][1] + text)
         elif text:
@@ -318,7 +450,9 @@ def line_xml(line: Line, style: str, look: Look, numbering: int | None = None) -
     for marks, text in _merged(line.runs):
         text = unicodedata.normalize("NFC", text)
         parts = re.split("\ufff9([^\ufffb]*)\ufffb", text)
-        content = "".join(f'<w:drawing r:id="{escape(p)}"/>' if n % 2 else _text_xml(p) for n, p in enumerate(parts))
+        content = "".join(
+            f'<w:drawing r:id="{escape(p)}"/>' if n % 2 else _text_xml(p) for n, p in enumerate(parts)
+        )
         runs.append(f"<w:r>{_marks_xml(marks, look)}{content}</w:r>")
     return f"<w:p>{_style_xml(style, numbering)}{''.join(runs)}</w:p>"
 
@@ -328,7 +462,13 @@ def row_xml(row: Row, look: Look) -> str:
     cells = []
     for cell in row.cells:
         span = f'<w:gridSpan w:val="{cell.span}"/>' if cell.span > 1 else ""
-        merge = "" if cell.merge is None else '<w:vMerge w:val="restart"/>' if cell.merge == "restart" else "<w:vMerge/>"
+        merge = (
+            ""
+            if cell.merge is None
+            else '<w:vMerge w:val="restart"/>'
+            if cell.merge == "restart"
+            else "<w:vMerge/>"
+        )
         inner = "".join(line_xml(line, "Celda", look) for line in cell.lines) or "<w:p/>"
         cells.append(f"<w:tc>{f'<w:tcPr>{span}{merge}</w:tcPr>' if span or merge else ''}{inner}</w:tc>")
     return f"<w:tr>{'<w:trPr><w:tblHeader/></w:trPr>' if row.first else ''}{''.join(cells)}</w:tr>"
@@ -346,8 +486,10 @@ class Minutes:
     source: str = ""
 
     def _repr_html_(self) -> str:
-        rows = "".join(f"<tr><td>{p.index}</td><td>{p.kind}</td><td>{p.style}</td><td>{escape(p.text[:110])}</td></tr>"
-                       for p in self.paragraphs[:40])
+        rows = "".join(
+            f"<tr><td>{p.index}</td><td>{p.kind}</td><td>{p.style}</td><td>{escape(p.text[:110])}</td></tr>"
+            for p in self.paragraphs[:40]
+        )
         return f"<b>{escape(self.source)}</b>: {len(self.paragraphs)} paragraphs<table>{rows}</table>"
 
 
@@ -377,7 +519,13 @@ def _read(package: Package) -> tuple[Story, list[tuple[str, str, Line | Row]]]:
 def _looks(story: Story, blocks: list[tuple[str, str, Line | Row]]) -> dict[str, Look]:
     """The looks learned from a file; a style that this program wrote earlier is read, not learned."""
     lines = [(style, block) for _, style, block in blocks if isinstance(block, Line)]
-    lines += [("Celda", line) for _, _, row in blocks if isinstance(row, Row) for cell in row.cells for line in cell.lines]
+    lines += [
+        ("Celda", line)
+        for _, _, row in blocks
+        if isinstance(row, Row)
+        for cell in row.cells
+        for line in cell.lines
+    ]
     book = learn_looks(lines)
     if (cell := book.get("Celda")) and "<w:spacing" not in cell.ppr:
         # said outright: a table's style sets its cells' spacing, but not in LibreOffice once the cell has its own style
@@ -414,7 +562,9 @@ def read_minutes(path: Path | str, limits: Limits = LIMITS) -> Minutes:
         text = text_of(parse_fragment(xml)[0])
         paragraphs.append(Paragraph(len(paragraphs), kind, text, xml, "Tabla" if kind == "table" else style))
     if not paragraphs:
-        raise InputError("no text in it", where=package.where, remedy="Check that it is the acta and not an empty template")
+        raise InputError(
+            "no text in it", where=package.where, remedy="Check that it is the acta and not an empty template"
+        )
     warnings = [f"{what} ({times}x)" if times > 1 else what for what, times in story.warnings.items()]
     return Minutes(paragraphs, book, story.tables, _elsewhere(package, story), warnings, package.where)
 
@@ -426,7 +576,11 @@ def _elsewhere(package: Package, story: Story) -> dict[str, list[str]]:
         if relation.type in ("header", "footer") and relation.target in package:
             part = Story(package, story.sheet, relation.target)
             for block in part.body(package.xml(relation.target)):
-                found[relation.type].append(block.text if isinstance(block, Line) else " | ".join(x.text for c in block.cells for x in c.lines))
+                found[relation.type].append(
+                    block.text
+                    if isinstance(block, Line)
+                    else " | ".join(x.text for c in block.cells for x in c.lines)
+                )
         elif relation.type == "comments" and relation.target in package:
             for comment in package.xml(relation.target):
                 found["comment"].append(" ".join(comment.itertext()).strip())
@@ -460,8 +614,21 @@ def _page_of(package: Package, story: Story) -> tuple:
     said = []
     for relation in package.relations(package.main):
         if relation.type == "header" and relation.target in package:
-            said.append(" ".join(re.sub(r"\d+", "#", b.text) for b in Story(package, story.sheet, relation.target).body(package.xml(relation.target)) if isinstance(b, Line)))
-    return (*(tuple(sorted(node.attrib.items())) for name in ("pgSz", "pgMar") if (node := section.find(w(name))) is not None), tuple(sorted(said)))
+            said.append(
+                " ".join(
+                    re.sub(r"\d+", "#", b.text)
+                    for b in Story(package, story.sheet, relation.target).body(package.xml(relation.target))
+                    if isinstance(b, Line)
+                )
+            )
+    return (
+        *(
+            tuple(sorted(node.attrib.items()))
+            for name in ("pgSz", "pgMar")
+            if (node := section.find(w(name))) is not None
+        ),
+        tuple(sorted(said)),
+    )
 
 
 def _form(line: Line) -> tuple:
@@ -472,12 +639,18 @@ def _lines(blocks: Sequence[tuple[str, str, Line | Row]]) -> list[tuple[str, Lin
     return [(style, block) for _, style, block in blocks if isinstance(block, Line)]
 
 
-def _adopted(line: Line, home: Sheet, numberings: dict[tuple[str, str, int], object], style: str) -> Line | None:
+def _adopted(
+    line: Line, home: Sheet, numberings: dict[tuple[str, str, int], object], style: str
+) -> Line | None:
     """A paragraph of another acta as the carrier could have it: same style names, the carrier's own lists; None where it cannot."""
     if line.style and line.style not in home.styles or home.name_of(line.style) != line.style_name:
         return None
     number = line.numbering
-    return line if number is None else replace(line, numbering=numberings.get((style, number.format, number.level)))
+    return (
+        line
+        if number is None
+        else replace(line, numbering=numberings.get((style, number.format, number.level)))
+    )
 
 # %% ../nbs/03_minutes.ipynb #a1b0c204
 def learn_template(actas: Iterable[Path | str]) -> Template:
@@ -495,18 +668,34 @@ def learn_template(actas: Iterable[Path | str]) -> Template:
     def agrees(one) -> tuple:
         path, package, story, blocks = one
         lines = _lines(blocks)
-        return pages[_page_of(package, story)], sum(_form(x) == usual[s] for s, x in lines) / max(len(lines), 1)
+        return pages[_page_of(package, story)], sum(_form(x) == usual[s] for s, x in lines) / max(
+            len(lines), 1
+        )
 
     carrier, package, story, own = max(read, key=agrees)
-    numberings = {(s, x.numbering.format, x.numbering.level): x.numbering for s, x in _lines(own) if x.numbering}
+    numberings = {
+        (s, x.numbering.format, x.numbering.level): x.numbering for s, x in _lines(own) if x.numbering
+    }
     pool, styled = list(own), []
     for path, _, _, blocks in read:
         styled += [("Tabla" if isinstance(b, Row) else s, b) for _, s, b in blocks]
         if path != carrier:
-            pool += [(k, s, x) for k, s, b in blocks if isinstance(b, Line) and (x := _adopted(b, story.sheet, numberings, s))]
-    tables = story.tables + [t for path, _, other, _ in read if path != carrier for t in other.tables if _styled_here(t, story.sheet)]
+            pool += [
+                (k, s, x)
+                for k, s, b in blocks
+                if isinstance(b, Line) and (x := _adopted(b, story.sheet, numberings, s))
+            ]
+    tables = story.tables + [
+        t
+        for path, _, other, _ in read
+        if path != carrier
+        for t in other.tables
+        if _styled_here(t, story.sheet)
+    ]
     shares = {s: forms.most_common(1)[0][1] / forms.total() for s, forms in votes.items()}
-    return Template(carrier, _looks(story, pool), learn_gaps(styled), learn_breaks(styled), tables, shares, len(read))
+    return Template(
+        carrier, _looks(story, pool), learn_gaps(styled), learn_breaks(styled), tables, shares, len(read)
+    )
 
 
 def _styled_here(table: TableLook, sheet: Sheet) -> bool:
@@ -514,7 +703,9 @@ def _styled_here(table: TableLook, sheet: Sheet) -> bool:
     return name is None or name[1] in sheet.styles
 
 # %% ../nbs/03_minutes.ipynb #d19d719f
-def write_minutes(paragraphs: Sequence[Paragraph], template: "Path | str | Template", out: Path | str) -> Path:
+def write_minutes(
+    paragraphs: Sequence[Paragraph], template: "Path | str | Template", out: Path | str
+) -> Path:
     """Write canonical paragraphs as a .docx with the template's page, header, footer, styles, numbering.
 
     `template`: one of the council's actas, or what `learn_template` made of several.
@@ -524,18 +715,25 @@ def write_minutes(paragraphs: Sequence[Paragraph], template: "Path | str | Templ
     blocks = []
     for paragraph in paragraphs:
         if found := check_fragment(paragraph.xml):
-            raise InputError(found[0].message, where=f"paragraph {paragraph.index}, {found[0].where}",
-                             remedy="Correct it, or leave it out")
+            raise InputError(
+                found[0].message,
+                where=f"paragraph {paragraph.index}, {found[0].where}",
+                remedy="Correct it, or leave it out",
+            )
         if paragraph.xml.strip() != NOTHING:
             blocks += list(parse_fragment(paragraph.xml))
     if found := check_fragment("".join(map(serialize, blocks))) if blocks else []:
-        raise InputError(found[0].message, where=found[0].where, remedy="Begin each table with a row that has w:tblHeader")
+        raise InputError(
+            found[0].message, where=found[0].where, remedy="Begin each table with a row that has w:tblHeader"
+        )
     look = template if isinstance(template, Template) else learn_template([template])
     package = Package.open(look.carrier)
     story, _ = _read(package)
     needed = {p.get(w("val")) for block in blocks for p in block.iter(w("pStyle"))} | {"Cuerpo", "Celda"}
     book = complete_book(look.book, sorted(needed))
-    return atomic_write(out, Writer(package, story.sheet, story, book, look.tables, look.gaps, look.breaks).write(blocks))
+    return atomic_write(
+        out, Writer(package, story.sheet, story, book, look.tables, look.gaps, look.breaks).write(blocks)
+    )
 
 # %% ../nbs/03_minutes.ipynb #a7533816
 def fragment(paragraphs: Sequence[Paragraph]) -> str:
@@ -550,13 +748,17 @@ def fragment_texts(xml: str) -> list[tuple[str, str, str]]:
     out = []
     for block in parse_fragment(xml):
         style = block.find(f"{w('pPr')}/{w('pStyle')}")
-        kind = "table" if block.tag == w("tr") else kind_of_style("" if style is None else style.get(w("val"), ""))
+        kind = (
+            "table"
+            if block.tag == w("tr")
+            else kind_of_style("" if style is None else style.get(w("val"), ""))
+        )
         block.tail = None
         out.append((text_of(block), kind, serialize(block)))
     return out
 
 # %% ../nbs/03_minutes.ipynb #f6c9d15f
-GRAMMAR = r'''
+GRAMMAR = r"""
 root ::= "<nada/>" | blocks
 blocks ::= block more
 more ::= "" | block more
@@ -581,16 +783,20 @@ text ::= "" | char text | " " char text
 first ::= char | " "
 spaced ::= "" | char spaced | " " spaced
 char ::= [^<>& \x00-\x20\x7f-\x9f\u0300-\u036f\u2028\u2029\ud800-\udfff\ufff9-\uffff] | "&amp;" | "&lt;" | "&gt;"
-'''
+"""
 
 # %% ../nbs/03_minutes.ipynb #390a6565
 def check(
     xml_or_path: str | Path,  # a canonical fragment, or the path of a .docx (or of a fragment's file)
-    template: Path | str | None = None,  # audit findings that this file has too are not held against the other
+    template: Path
+    | str
+    | None = None,  # audit findings that this file has too are not held against the other
     round_trip: bool = False,  # also through LibreOffice, comparing the text (seconds, needs soffice)
 ) -> list[Violation]:
     """Every broken rule with its place; empty when valid. `MissingError` when a path names no file."""
-    if isinstance(xml_or_path, str) and ("<" in xml_or_path or not xml_or_path.lower().endswith((".docx", ".dotx", ".docm", ".xml"))):
+    if isinstance(xml_or_path, str) and (
+        "<" in xml_or_path or not xml_or_path.lower().endswith((".docx", ".dotx", ".docm", ".xml"))
+    ):
         return check_fragment(xml_or_path)
     path = Path(xml_or_path)
     if path.suffix.lower() not in (".docx", ".dotx", ".docm") and read_bytes(path)[:2] != b"PK":
@@ -604,5 +810,9 @@ def check(
     if not found:
         found += audit_file(path, Path(template) if template else None)
     if not found and round_trip:
-        found += check_round_trip(path, [p.text for p in read_minutes(path).paragraphs], lambda p: [x.text for x in read_minutes(p).paragraphs])
+        found += check_round_trip(
+            path,
+            [p.text for p in read_minutes(path).paragraphs],
+            lambda p: [x.text for x in read_minutes(p).paragraphs],
+        )
     return found

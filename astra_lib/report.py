@@ -59,8 +59,10 @@ class Page:
 
     def cards(self, **values: Any) -> "Page":
         """The few numbers one came for; underscores in names become blanks."""
-        cells = "".join(f"<div class=card><b>{html.escape(shown(v))}</b><span>{html.escape(k.replace('_', ' '))}</span></div>"
-                        for k, v in values.items())
+        cells = "".join(
+            f"<div class=card><b>{html.escape(shown(v))}</b><span>{html.escape(k.replace('_', ' '))}</span></div>"
+            for k, v in values.items()
+        )
         return self.html(f"<div class=cards>{cells}</div>")
 
     def table(self, rows: Sequence[dict[str, Any]], caption: str = "") -> "Page":
@@ -68,7 +70,9 @@ class Page:
 
     def figure(self, fig: Any, caption: str = "") -> "Page":
         """A matplotlib figure, embedded and closed."""
-        return self.html(f"<figure>{figure_html(fig, caption or self.title)}<figcaption>{html.escape(caption)}</figcaption></figure>")
+        return self.html(
+            f"<figure>{figure_html(fig, caption or self.title)}<figcaption>{html.escape(caption)}</figcaption></figure>"
+        )
 
     def __str__(self) -> str:
         head = f"<!doctype html><html lang=es><meta charset=utf-8><meta name=viewport content='width=device-width'><title>{html.escape(self.title)}</title><style>{STYLE}</style>"
@@ -101,9 +105,11 @@ def table_html(rows: Sequence[dict[str, Any]], caption: str = "") -> str:
         return "<p class=sub>(no rows)</p>"
     columns = list(rows[0])
     head = "".join(f"<th>{html.escape(c.replace('_', ' '))}</th>" for c in columns)
+
     def cell(v):
         kind = " class=n" if isinstance(v, (int, float)) and not isinstance(v, bool) else ""
         return f"<td{kind}>{html.escape(shown(v))}</td>"
+
     body = "".join("<tr>" + "".join(cell(row.get(c)) for c in columns) + "</tr>" for row in rows)
     title = f"<p class=sub>{html.escape(caption)}</p>" if caption else ""
     return f"{title}<table><tr>{head}</tr>{body}</table>"
@@ -116,7 +122,7 @@ def new_figure(width: float = 9.0, height: float = 3.2):
     fig = Figure(figsize=(width, height), layout="constrained")
     ax = fig.subplots()
     ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(axis="y", color="#e6ebef", linewidth=.8)
+    ax.grid(axis="y", color="#e6ebef", linewidth=0.8)
     ax.set_axisbelow(True)
     ax.tick_params(colors="#5b6b7b", labelsize=9)
     return fig, ax
@@ -143,12 +149,17 @@ def bars(series: dict[str, dict[str, float]], ylabel: str = "", ylim: tuple[floa
     """Grouped bars: `{series: {category: value}}`; missing values leave a gap."""
     fig, ax = new_figure()
     categories = list(dict.fromkeys(c for values in series.values() for c in values))
-    width = .8 / max(1, len(series))
+    width = 0.8 / max(1, len(series))
     for i, (name, values) in enumerate(series.items()):
         at = [k + (i - (len(series) - 1) / 2) * width for k in range(len(categories))]
         heights = [values.get(c, float("nan")) for c in categories]
-        container = ax.bar(at, heights, width * .92, label=name, color=COLORS[i % len(COLORS)])
-        ax.bar_label(container, labels=["" if h != h else shown(float(h)) for h in heights], fontsize=8, color="#5b6b7b")
+        container = ax.bar(at, heights, width * 0.92, label=name, color=COLORS[i % len(COLORS)])
+        ax.bar_label(
+            container,
+            labels=["" if h != h else shown(float(h)) for h in heights],
+            fontsize=8,
+            color="#5b6b7b",
+        )
     ax.set_xticks(range(len(categories)), categories)
     ax.set_ylabel(ylabel)
     if ylim:
@@ -162,8 +173,16 @@ def lines(series: dict[str, tuple[Sequence[float], Sequence[float]]], xlabel: st
     """Lines: `{name: (x, y)}`."""
     fig, ax = new_figure()
     for i, (name, (x, y)) in enumerate(series.items()):
-        ax.plot(x, y, label=name, color=COLORS[i % len(COLORS)], linewidth=1.6, marker="." if len(x) < 40 else None)
-    ax.set_xlabel(xlabel); ax.set_ylabel(ylabel)
+        ax.plot(
+            x,
+            y,
+            label=name,
+            color=COLORS[i % len(COLORS)],
+            linewidth=1.6,
+            marker="." if len(x) < 40 else None,
+        )
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel(ylabel)
     if len(series) > 1:
         ax.legend(frameon=False, fontsize=9)
     return fig
@@ -171,14 +190,20 @@ def lines(series: dict[str, tuple[Sequence[float], Sequence[float]]], xlabel: st
 
 def interval_plot(comparison: dict[str, dict[str, float]], xlabel: str = "candidate − reference"):
     """Differences with their intervals: `{metric: {delta, ci_low, ci_high}}`; zero is drawn."""
-    fig, ax = new_figure(height=.9 + .5 * len(comparison))
+    fig, ax = new_figure(height=0.9 + 0.5 * len(comparison))
     for y, (name, c) in enumerate(reversed(comparison.items())):
         clear = c["ci_low"] > 0 or c["ci_high"] < 0
-        ax.plot([c["ci_low"], c["ci_high"]], [y, y], color=COLORS[0] if clear else COLORS[2], linewidth=3, solid_capstyle="butt")
+        ax.plot(
+            [c["ci_low"], c["ci_high"]],
+            [y, y],
+            color=COLORS[0] if clear else COLORS[2],
+            linewidth=3,
+            solid_capstyle="butt",
+        )
         ax.plot([c["delta"]], [y], "o", color=COLORS[0] if clear else COLORS[2])
     ax.axvline(0, color="#1c2733", linewidth=1)
     ax.set_yticks(range(len(comparison)), list(reversed(comparison)))
-    ax.set_ylim(-.6, len(comparison) - .4)
+    ax.set_ylim(-0.6, len(comparison) - 0.4)
     ax.set_xlabel(xlabel)
     return fig
 

@@ -26,8 +26,25 @@ from .privacy.placeholders import LOOKALIKE, PERSON_TYPES, PLACEHOLDER, WHOLE, P
 from .spanish.words import fold, phonetic
 from .spanish.lists import GIVEN, PARTICLES, PLACES, SURNAMES
 from .privacy.forms import find_structured
-from .privacy.people import (
-    Mention, Roster, Token, extended, find_again, find_listed, find_roster, find_triggered, is_place, known_names, letter_case, looks_like_name, name_words, nearly_same_name, places_named, same_name, tokenize)
+from astra_lib.privacy.people import (
+    Mention,
+    Roster,
+    Token,
+    extended,
+    find_again,
+    find_listed,
+    find_roster,
+    find_triggered,
+    is_place,
+    known_names,
+    letter_case,
+    looks_like_name,
+    name_words,
+    nearly_same_name,
+    places_named,
+    same_name,
+    tokenize,
+)
 from .privacy.xml import FRAGMENT, replace_in_xml, xml_text
 from .core.records import Block, Pair, Paragraph, Transcript, Utterance, Word
 from .text import read_number
@@ -35,6 +52,7 @@ from .text import read_number
 # %% ../nbs/05_scrub.ipynb #c4625265
 class PersonFilth(scrubadub.filth.Filth):
     """Somebody's name; `mention` says which layer found it and what it knows."""
+
     type = "PERSONA"
 
     def __init__(self, mention: Mention, **kwargs):
@@ -52,15 +70,25 @@ class DatumFilth(scrubadub.filth.Filth):
 # %% ../nbs/05_scrub.ipynb #4780dfbc
 class StructuredDetector(scrubadub.detectors.Detector):
     """Cédula, NIT, phones, e-mail, addresses, plates, accounts, IPs, cards, birth dates; written or spoken."""
+
     name = "astra_structured"
 
     def iter_filth(self, text: str, document_name: str | None = None) -> Iterator[DatumFilth]:
         for found in find_structured(text, read_number):
-            yield DatumFilth(found.type, found.value, beg=found.start, end=found.end, text=text[found.start:found.end],
-                             detector_name=self.name, document_name=document_name)
+            yield DatumFilth(
+                found.type,
+                found.value,
+                beg=found.start,
+                end=found.end,
+                text=text[found.start : found.end],
+                detector_name=self.name,
+                document_name=document_name,
+            )
 
 # %% ../nbs/05_scrub.ipynb #a69ecaea
-_PARTY_HEADS = re.compile(r"^(?:partido|movimiento|coalici[oó]n|alianza|grupo)\s+(?:pol[ií]tico\s+)?", re.IGNORECASE)
+_PARTY_HEADS = re.compile(
+    r"^(?:partido|movimiento|coalici[oó]n|alianza|grupo)\s+(?:pol[ií]tico\s+)?", re.IGNORECASE
+)
 
 
 def _accent_free(word: str) -> str:
@@ -70,6 +98,7 @@ def _accent_free(word: str) -> str:
 
 class PartyDetector(scrubadub.detectors.Detector):
     """The roster's parties, with or without their "Partido", accents and capitals aside."""
+
     name = "astra_party"
 
     def __init__(self, parties: Iterable[str], **kwargs):
@@ -86,37 +115,56 @@ class PartyDetector(scrubadub.detectors.Detector):
     def iter_filth(self, text: str, document_name: str | None = None) -> Iterator[DatumFilth]:
         for party, pattern in self.patterns:
             for match in pattern.finditer(text):
-                yield DatumFilth("PARTIDO", fold(party), match=match, detector_name=self.name, document_name=document_name)
+                yield DatumFilth(
+                    "PARTIDO", fold(party), match=match, detector_name=self.name, document_name=document_name
+                )
 
 # %% ../nbs/05_scrub.ipynb #2900cb44
 class LookalikeDetector(scrubadub.detectors.RegexDetector):
     """Text that already looks like a placeholder of ours."""
+
     name = "astra_lookalike"
 
     def iter_filth(self, text: str, document_name: str | None = None) -> Iterator[DatumFilth]:
         for match in LOOKALIKE.finditer(text):
-            yield DatumFilth("LITERAL", match[0], match=match, detector_name=self.name, document_name=document_name)
+            yield DatumFilth(
+                "LITERAL", match[0], match=match, detector_name=self.name, document_name=document_name
+            )
 
 # %% ../nbs/05_scrub.ipynb #009a2359
 class PeopleDetector(scrubadub.detectors.Detector):
     """Names by roster, role words, name lists, a CRF at a low threshold, and propagation through all texts given at once."""
+
     name = "astra_people"
 
-    def __init__(self, roster: Roster, model: NameModel | None = None, threshold: float = 0.1, known: Sequence[str] = (),
-                 places: Iterable[str] = (), **kwargs):
+    def __init__(
+        self,
+        roster: Roster,
+        model: NameModel | None = None,
+        threshold: float = 0.1,
+        known: Sequence[str] = (),
+        places: Iterable[str] = (),
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.roster, self.model, self.threshold, self.known = roster, model, threshold, known
         self.places = {fold(" ".join(p.split())) for p in places}
         self.spoken: frozenset[str] = frozenset()  # those of the texts that a recogniser wrote
 
-    def mentions(self, text: str, tokens: list[Token], earlier: dict[str, list[tuple[str, ...]]]) -> list[Mention]:
-        found = [*find_roster(text, self.roster, tokens), *find_triggered(text, tokens), *find_listed(text, tokens),
-                 *known_names(tokens, earlier)]
+    def mentions(
+        self, text: str, tokens: list[Token], earlier: dict[str, list[tuple[str, ...]]]
+    ) -> list[Mention]:
+        found = [
+            *find_roster(text, self.roster, tokens),
+            *find_triggered(text, tokens),
+            *find_listed(text, tokens),
+            *known_names(tokens, earlier),
+        ]
         if self.model is not None:
             found += self.model.mentions(text, tokens, self.threshold)
         case = letter_case(tokens)
         found = [extended(tokens, m, case) for m in found]
-        return [m for m in found if m.who or fold(" ".join(text[m.start:m.end].split())) not in self.places]
+        return [m for m in found if m.who or fold(" ".join(text[m.start : m.end].split())) not in self.places]
 
     def iter_filth_documents(self, document_list, document_names) -> Iterator[PersonFilth]:
         tokens = [tokenize(text) for text in document_list]
@@ -128,18 +176,36 @@ class PeopleDetector(scrubadub.detectors.Detector):
         again = self.propagate(document_list, tokens, first)
         for name, text, found, more in zip(document_names, document_list, first, again):
             for mention in [*found, *more]:
-                yield PersonFilth(mention, text=text[mention.start:mention.end], detector_name=self.name, document_name=name)
+                yield PersonFilth(
+                    mention,
+                    text=text[mention.start : mention.end],
+                    detector_name=self.name,
+                    document_name=name,
+                )
 
     def heard(self, texts, tokens, first) -> list[list[Mention]]:
         """Speech: who the roster and the minutes name is found by sound; in bad recordings the rest needs better evidence."""
         talk = [t in self.spoken for t in texts]
         if not any(talk):
             return first
-        written = [w for text, found, said in zip(texts, first, talk) if not said for w in written_names(text, found)]
+        written = [
+            w for text, found, said in zip(texts, first, talk) if not said for w in written_names(text, found)
+        ]
         noisy = noise(k for k, said in zip(tokens, talk) if said) > NOISY
         ear, words = Ear(self.roster, written, noisy), Vocabulary(tokens) if noisy else None
-        return [found if not said else [*(m if words is None else trimmed(k, m, words) for m in found if words is None or believable(k, m, words)), *ear.mentions(text, k)]
-                for text, k, found, said in zip(texts, tokens, first, talk)]
+        return [
+            found
+            if not said
+            else [
+                *(
+                    m if words is None else trimmed(k, m, words)
+                    for m in found
+                    if words is None or believable(k, m, words)
+                ),
+                *ear.mentions(text, k),
+            ]
+            for text, k, found, said in zip(texts, tokens, first, talk)
+        ]
 
     def propagate(self, texts, tokens, first) -> list[list[Mention]]:
         """Full names found anywhere are found everywhere; their single words where those can be nothing else."""
@@ -148,11 +214,15 @@ class PeopleDetector(scrubadub.detectors.Detector):
             for mention in found:
                 if mention.layer == "heard":
                     continue  # spelt as it was heard
-                words = [w for w in re.findall(r"[^\W\d_]+", text[mention.start:mention.end])]
+                words = [w for w in re.findall(r"[^\W\d_]+", text[mention.start : mention.end])]
                 if len(words) > 1 and mention.score >= 0.5:
                     names.add(" ".join(words))
                 if mention.layer != "crf" or mention.score >= 0.8:
-                    single |= {k for k in map(fold, words) if k not in PARTICLES and (k not in PLACES or k in GIVEN or k in SURNAMES)}
+                    single |= {
+                        k
+                        for k in map(fold, words)
+                        if k not in PARTICLES and (k not in PLACES or k in GIVEN or k in SURNAMES)
+                    }
         whole, sounds = name_words(names), {phonetic(w) for w in single if len(w) >= 5}
         return [[*known_names(k, whole), *find_again(t, single, sounds, k)] for t, k in zip(texts, tokens)]
 
@@ -190,13 +260,21 @@ def _one(group: list[Mention]) -> Mention:
     same = frozenset.intersection(*who) if who else frozenset()
     roles = sorted((m.role for m in group if m.role), key=PERSON_TYPES.index)
     names = [m.name for m in group if m.name and (not same or m.who & same)]
-    return Mention(min(m.start for m in group), max(m.end for m in group), "+".join(sorted({m.layer for m in group})),
-                   roles[0] if roles else "", same or frozenset().union(*who), max(m.score for m in group), names[0] if names else ())
+    return Mention(
+        min(m.start for m in group),
+        max(m.end for m in group),
+        "+".join(sorted({m.layer for m in group})),
+        roles[0] if roles else "",
+        same or frozenset().union(*who),
+        max(m.score for m in group),
+        names[0] if names else (),
+    )
 
 # %% ../nbs/05_scrub.ipynb #cee48fd5
 @dataclass
 class Known:
     """Somebody of this document: folded name words, placeholder family, and the fullest spelling seen."""
+
     words: tuple[str, ...]
     kind: str
     surface: str
@@ -219,9 +297,15 @@ class People:
             person = next(k for k in self.known if k.roster == key)
             if same_name(words, person.words) or len(mention.who) == 1 and not self.strangers(words, person):
                 return person
-        pool = self.known if len(words) > 1 or mention.role != "CIUDADANO" else [k for k in self.known if not k.roster]
+        pool = (
+            self.known
+            if len(words) > 1 or mention.role != "CIUDADANO"
+            else [k for k in self.known if not k.roster]
+        )
         for person in [*pool, *(self.earlier if len(words) > 1 else [])]:
-            if same_name(words, person.words) or nearly_same_name(words, person.words, 0.76 if person.roster else 0.86):
+            if same_name(words, person.words) or nearly_same_name(
+                words, person.words, 0.76 if person.roster else 0.86
+            ):
                 if person in self.earlier:
                     self.earlier.remove(person)
                     self.known.append(person)
@@ -243,11 +327,17 @@ def words_of(name: str) -> tuple[str, ...]:
 
 def roster_kind(role: str) -> str:
     """Placeholder family of a roster role: the table and the floor are councillors, the rest are officials."""
-    return "CONCEJAL" if re.match(r"(?:concej|edil|president|vicepresident|primer|segund|c?abildante)", fold(role)) or not role else "FUNCIONARIO"
+    return (
+        "CONCEJAL"
+        if re.match(r"(?:concej|edil|president|vicepresident|primer|segund|c?abildante)", fold(role))
+        or not role
+        else "FUNCIONARIO"
+    )
 
 # %% ../nbs/05_scrub.ipynb #a7a5ccaa
 class Settle(scrubadub.post_processors.PostProcessor):
     """Overlaps settled, persons recognised, placeholders assigned."""
+
     name = "astra_settle"
 
     def __init__(self, roster: Roster, placeholders: PlaceholderMap):
@@ -271,10 +361,14 @@ class Settle(scrubadub.post_processors.PostProcessor):
         return self.map.assign(f"{filth.type}|{filth.value}", filth.type, filth.text)
 
     def persons(self, named: dict[str, list[Mention]]) -> list[PersonFilth]:
-        memory = People(self.roster, [(p[1:].rsplit("_", 1)[0], name) for p, name in self.map.people().items()])
-        mentions = [(n, m, self.texts[n][m.start:m.end]) for n, ms in sorted(named.items()) for m in ms]
+        memory = People(
+            self.roster, [(p[1:].rsplit("_", 1)[0], name) for p, name in self.map.people().items()]
+        )
+        mentions = [(n, m, self.texts[n][m.start : m.end]) for n, ms in sorted(named.items()) for m in ms]
         given = []
-        for n, m, surface in sorted(mentions, key=lambda x: (bool(x[1].name), -len(words_of(x[2])), "lists" not in x[1].layer)):
+        for n, m, surface in sorted(
+            mentions, key=lambda x: (bool(x[1].name), -len(words_of(x[2])), "lists" not in x[1].layer)
+        ):
             person = memory.who(surface, m)
             if not person.roster and m.role and PERSON_TYPES.index(m.role) < PERSON_TYPES.index(person.kind):
                 person.kind = m.role
@@ -283,7 +377,9 @@ class Settle(scrubadub.post_processors.PostProcessor):
         made = []
         for n, m, surface, person in sorted(given, key=lambda x: (x[0], x[1].start)):
             filth = PersonFilth(m, text=surface, document_name=n, detector_name="astra_people")
-            filth.replacement_string = self.map.assign("P|" + " ".join(person.words), person.kind, _spelled(person.surface), person.sure)
+            filth.replacement_string = self.map.assign(
+                "P|" + " ".join(person.words), person.kind, _spelled(person.surface), person.sure
+            )
             made.append(filth)
         return made
 
@@ -291,13 +387,17 @@ class Settle(scrubadub.post_processors.PostProcessor):
 def _spelled(name: str) -> str:
     """How a name is written when it comes back: capitals as in a sentence, one blank between words."""
     name = " ".join(name.split())
-    return name if not (name.isupper() or name.islower()) else " ".join(
-        w.lower() if fold(w) in PARTICLES else w.capitalize() for w in name.split())
+    return (
+        name
+        if not (name.isupper() or name.islower())
+        else " ".join(w.lower() if fold(w) in PARTICLES else w.capitalize() for w in name.split())
+    )
 
 # %% ../nbs/05_scrub.ipynb #4f9f08a0
 @dataclass(frozen=True)
 class Entity:
     """`[start, end)` of the input and what stands there now; type LITERAL marks an escaped look-alike."""
+
     start: int
     end: int
     type: str
@@ -308,6 +408,7 @@ class Entity:
 @dataclass
 class Masked:
     """A masked text and what was replaced in it."""
+
     text: str
     entities: list[Entity] = field(default_factory=list)
     original: str | None = None  # XML whose names were spread over runs
@@ -328,7 +429,7 @@ def replaced(text: str, entities: Sequence[Entity]) -> str:
     """The text with its entities exchanged."""
     out, last = [], 0
     for e in entities:
-        out += [text[last:e.start], e.replacement]
+        out += [text[last : e.start], e.replacement]
         last = e.end
     return "".join([*out, text[last:]])
 
@@ -337,8 +438,15 @@ class Scrubber:
     """Masks the texts of one tenant. `roster`: rows {key, name, role, party}; `map`: kept in memory when none is given;
     `places`: names of the tenant's own places and institutions that look like people's and must stay."""
 
-    def __init__(self, tenant: str, roster: Iterable[dict[str, Any]], map: PlaceholderMap | None = None, threshold: float = 0.1,
-                 model: NameModel | None = None, places: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        tenant: str,
+        roster: Iterable[dict[str, Any]],
+        map: PlaceholderMap | None = None,
+        threshold: float = 0.1,
+        model: NameModel | None = None,
+        places: Iterable[str] = (),
+    ) -> None:
         self.tenant, self.rows, self._turn = tenant, list(roster), threading.Lock()
         self.roster = Roster.of(self.rows)
         if map is not None and map.tenant != tenant:
@@ -347,8 +455,15 @@ class Scrubber:
         self.people = PeopleDetector(self.roster, model or NameModel.shipped(), threshold, places=places)
         self.settle = Settle(self.roster, self.map)
         self.scrubadub = scrubadub.Scrubber(
-            detector_list=[LookalikeDetector(), StructuredDetector(), PartyDetector(p.party for p in self.roster.people), self.people],
-            post_processor_list=[self.settle], locale="es_CO")
+            detector_list=[
+                LookalikeDetector(),
+                StructuredDetector(),
+                PartyDetector(p.party for p in self.roster.people),
+                self.people,
+            ],
+            post_processor_list=[self.settle],
+            locale="es_CO",
+        )
         with self.map.transaction():
             for person in self.roster.people:
                 self.map.assign("P|" + " ".join(person.names), roster_kind(person.role), person.name)
@@ -369,7 +484,9 @@ class Scrubber:
             for f in self.scrubadub.iter_filth_documents(documents):
                 kind = f.replacement_string[1:].rsplit("_", 1)[0] if isinstance(f, PersonFilth) else f.type
                 text = documents[f.document_name]
-                found.setdefault(text, []).append(Entity(f.beg, f.end, kind, text[f.beg:f.end], f.replacement_string))
+                found.setdefault(text, []).append(
+                    Entity(f.beg, f.end, kind, text[f.beg : f.end], f.replacement_string)
+                )
         return [sorted(found.get(text, []), key=lambda e: e.start) for text in texts]
 
     def mask(self, text: str, spoken: bool = False) -> Masked:
@@ -392,8 +509,15 @@ class Scrubber:
 
 def _masked_xml(source, entities: Sequence[Entity]) -> Masked:
     made, plain = replace_in_xml(source, [(e.start, e.end, e.replacement) for e in entities])
-    moved = [replace(e, start=source.spans[e.start][0], end=source.spans[e.end - 1][1],
-                     text=source.xml[source.spans[e.start][0]:source.spans[e.end - 1][1]]) for e in entities]
+    moved = [
+        replace(
+            e,
+            start=source.spans[e.start][0],
+            end=source.spans[e.end - 1][1],
+            text=source.xml[source.spans[e.start][0] : source.spans[e.end - 1][1]],
+        )
+        for e in entities
+    ]
     return Masked(made, sorted(moved, key=lambda e: e.start), None if plain else source.xml)
 
 # %% ../nbs/05_scrub.ipynb #202a0d19
@@ -414,7 +538,7 @@ def masked_transcript(transcript: Transcript, entities: Sequence[Entity], label)
         start, end = at, at + len(word.text)
         at = end + 1
         if cover and start < cover.end:  # the rest of a name that began before
-            tail = word.text[cover.end - start:] if cover.end < end else ""
+            tail = word.text[cover.end - start :] if cover.end < end else ""
             words[-1] = replace(words[-1], text=words[-1].text + tail, end=word.end)
             start, text_from = min(end, cover.end), len(words) - 1
         else:
@@ -427,16 +551,27 @@ def masked_transcript(transcript: Transcript, entities: Sequence[Entity], label)
         for e in reversed([e for e in inside if e.start >= start]):
             text = words[text_from].text
             cut = len(text) - (end - e.start)
-            words[text_from] = replace(words[text_from], text=text[:cut] + e.replacement + text[cut + (min(e.end, end) - e.start):])
+            words[text_from] = replace(
+                words[text_from], text=text[:cut] + e.replacement + text[cut + (min(e.end, end) - e.start) :]
+            )
     moved.append(len(words))
-    utterances = [Utterance(u.start, u.end, label(u.speaker), (moved[u.words[0]], moved[u.words[1]])) for u in transcript.utterances]
+    utterances = [
+        Utterance(u.start, u.end, label(u.speaker), (moved[u.words[0]], moved[u.words[1]]))
+        for u in transcript.utterances
+    ]
     return replace(transcript, words=words, utterances=[u for u in utterances if u.words[1] > u.words[0]])
 
 # %% ../nbs/05_scrub.ipynb #e4be1a3a
 class Document:
     """All texts of one session, masked together."""
 
-    def __init__(self, scrubber: Scrubber, texts: Iterable[str], fragments: Iterable[str] = (), spoken: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        scrubber: Scrubber,
+        texts: Iterable[str],
+        fragments: Iterable[str] = (),
+        spoken: Iterable[str] = (),
+    ) -> None:
         self.fragments = {xml: xml_text(xml) for xml in dict.fromkeys(fragments)}
         every = list(dict.fromkeys([t for t in texts if t] + [x.text for x in self.fragments.values()]))
         self.found = dict(zip(every, scrubber.entities(every, spoken)))
@@ -464,12 +599,24 @@ def _of_pairs(pairs: Sequence[Pair], blocks: Sequence[Block]) -> Iterator[str]:
         yield from (block.text, block.speaker or "")
 
 # %% ../nbs/05_scrub.ipynb #24d77c0d
-def mask_mined(self: Scrubber, pairs: Sequence[Pair], unwritten: Sequence[Block] = ()) -> tuple[list[Pair], list[Block], Counter]:
+def mask_mined(
+    self: Scrubber, pairs: Sequence[Pair], unwritten: Sequence[Block] = ()
+) -> tuple[list[Pair], list[Block], Counter]:
     """A session's pairs and its unwritten speech, masked together; the counter says what was found."""
-    spoken = [p.speech for p in pairs] + [b.text for p in pairs for b in p.blocks] + [b.text for b in unwritten]
+    spoken = (
+        [p.speech for p in pairs] + [b.text for p in pairs for b in p.blocks] + [b.text for b in unwritten]
+    )
     document = Document(self, _of_pairs(pairs, unwritten), (p.xml for p in pairs), spoken)
-    made = [replace(p, text=document.text(p.text), speech=document.text(p.speech), xml=document.xml(p.xml),
-                    blocks=[document.block(b) for b in p.blocks]) for p in pairs]
+    made = [
+        replace(
+            p,
+            text=document.text(p.text),
+            speech=document.text(p.speech),
+            xml=document.xml(p.xml),
+            blocks=[document.block(b) for b in p.blocks],
+        )
+        for p in pairs
+    ]
     return made, [document.block(b) for b in unwritten], document.count
 
 
@@ -478,15 +625,25 @@ def mask_pairs(self: Scrubber, pairs: Sequence[Pair]) -> list[Pair]:
     return mask_mined(self, pairs)[0]
 
 
-def mask_session(self: Scrubber, transcript: Transcript, paragraphs: Sequence[Paragraph]) -> tuple[Transcript, list[Paragraph]]:
+def mask_session(
+    self: Scrubber, transcript: Transcript, paragraphs: Sequence[Paragraph]
+) -> tuple[Transcript, list[Paragraph]]:
     """Transcript (times kept) and minutes of one session, masked together."""
     spoken = " ".join(w.text for w in transcript.words)
-    labels = {s for s in [w.speaker for w in transcript.words] + [u.speaker for u in transcript.utterances] if s}
-    document = Document(self, [spoken, *sorted(labels), *(p.text for p in paragraphs)], (p.xml for p in paragraphs), [spoken])
+    labels = {
+        s for s in [w.speaker for w in transcript.words] + [u.speaker for u in transcript.utterances] if s
+    }
+    document = Document(
+        self, [spoken, *sorted(labels), *(p.text for p in paragraphs)], (p.xml for p in paragraphs), [spoken]
+    )
     made = masked_transcript(transcript, document.found.get(spoken, []), document.label)
-    source = None if transcript.source and any(find_roster(transcript.source, self.roster)) else transcript.source
-    return (replace(made, source=source),
-            [replace(p, text=document.text(p.text), xml=document.xml(p.xml)) for p in paragraphs])
+    source = (
+        None if transcript.source and any(find_roster(transcript.source, self.roster)) else transcript.source
+    )
+    return (
+        replace(made, source=source),
+        [replace(p, text=document.text(p.text), xml=document.xml(p.xml)) for p in paragraphs],
+    )
 
 
 Scrubber.mask_mined, Scrubber.mask_pairs, Scrubber.mask_session = mask_mined, mask_pairs, mask_session

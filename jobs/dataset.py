@@ -31,19 +31,41 @@ from . import runner
 from .dataset_card import Made, card_of, card_text
 from .mine import Mined, load_mined
 
-CODE = ("astra_lib/text.py", "astra_lib/scrub.py", "astra_lib/formatter.py", "astra_lib/balance.py", "astra_lib/core/chat.py",
-        "jobs/dataset.py", "jobs/dataset_card.py")
+CODE = (
+    "astra_lib/text.py",
+    "astra_lib/scrub.py",
+    "astra_lib/formatter.py",
+    "astra_lib/balance.py",
+    "astra_lib/core/chat.py",
+    "jobs/dataset.py",
+    "jobs/dataset_card.py",
+)
 
 
 def declare(parameters: dict[str, Any], settings: Settings) -> tuple[dict[str, Any], dict[str, Path]]:
     """What a dataset run depends on: the mined pairs, the roster, the context length, the split and what it placed before."""
-    parameters = {**parameters, "mine_run": parameters["mine_run"] or runner.newest("mine", parameters["tenant"], settings)}
+    parameters = {
+        **parameters,
+        "mine_run": parameters["mine_run"] or runner.newest("mine", parameters["tenant"], settings),
+    }
     folder = run_folder("mine", parameters["mine_run"], settings) / "sessions"
-    inputs = {p.relative_to(folder).as_posix(): p for n in ("pairs.jsonl", "unwritten.jsonl", "mined.json") for p in sorted(folder.rglob(n))}
+    inputs = {
+        p.relative_to(folder).as_posix(): p
+        for n in ("pairs.jsonl", "unwritten.jsonl", "mined.json")
+        for p in sorted(folder.rglob(n))
+    }
     before = published(parameters["tenant"], settings)
-    return ({**parameters, "dataset": asdict(settings.dataset), "max_length": settings.model.max_length, "base": settings.model.base,
-             "placed": to_keep(bills_of(load_mined(folder)), before.sides(settings), settings), "code": runner.code_digest(*CODE)},
-            inputs | {"roster.json": Path(parameters["roster"])})
+    return (
+        {
+            **parameters,
+            "dataset": asdict(settings.dataset),
+            "max_length": settings.model.max_length,
+            "base": settings.model.base,
+            "placed": to_keep(bills_of(load_mined(folder)), before.sides(settings), settings),
+            "code": runner.code_digest(*CODE),
+        },
+        inputs | {"roster.json": Path(parameters["roster"])},
+    )
 
 
 def mined_of(mine_run: str, settings: Settings) -> Mined:
@@ -79,9 +101,18 @@ class Dataset:
     tokens: dict[str, int]
 
 
-def build_dataset(mined: Mined, tenant: str, roster: Path | str, out: Path | str, settings: Settings, tokenizer: Any,
-                  progress: Callable[[Iterable], Iterable] | None = None, placed: dict[str, str] | None = None,
-                  chat_format: str = "", limits: dict[str, Any] | None = None) -> Dataset:
+def build_dataset(
+    mined: Mined,
+    tenant: str,
+    roster: Path | str,
+    out: Path | str,
+    settings: Settings,
+    tokenizer: Any,
+    progress: Callable[[Iterable], Iterable] | None = None,
+    placed: dict[str, str] | None = None,
+    chat_format: str = "",
+    limits: dict[str, Any] | None = None,
+) -> Dataset:
     """Masked, split and counted rows under `out`; raises `GateError` when the leak scan finds personal data.
 
     `placed`: sides that are fixed (`to_keep`); `chat_format`: see `chat_of`; `limits`: see `formatter.rejection`.
@@ -100,7 +131,9 @@ def build_dataset(mined: Mined, tenant: str, roster: Path | str, out: Path | str
         masked += pairs
     keep.save()
     built = formatter.build_examples(masked, unwritten, settings.align.min_confidence, **limits)
-    side = formatter.split(bills_of(mined), settings.dataset.validation_share, settings.dataset.split_seed, placed)
+    side = formatter.split(
+        bills_of(mined), settings.dataset.validation_share, settings.dataset.split_seed, placed
+    )
     exact, chat = exact_rows(built.examples, tokenizer, chat_of(tokenizer, chat_format))
     built.dropped["a marker of the chat template inside the text"] = len(built.examples) - len(exact)
     fitting, tokens = formatter.fit(exact, tokenizer, settings.model.max_length)
@@ -115,11 +148,21 @@ def build_dataset(mined: Mined, tenant: str, roster: Path | str, out: Path | str
     train, thinned = formatter.thin_boilerplate(heard, copies)
     built.dropped[f"boilerplate beyond {copies} copies"] = thinned
     val = [r for r in fitting if side[r.session_id] == "val"]
-    built.dropped["session stands apart: its bills are on both sides"] = len(fitting) - len(of_train) - len(val)
+    built.dropped["session stands apart: its bills are on both sides"] = (
+        len(fitting) - len(of_train) - len(val)
+    )
     if not train or not val:
-        raise InputError(f"{len(train)} training and {len(val)} validation rows from {len(mined.sessions)} sessions",
-                         remedy="Mine more sessions, or change [dataset] validation_share or split_seed")
-    card = card_of(Made(side, built, fitting, tokens, of_train, train, val, chat, copies, found), tenant, mined, settings, limits)
+        raise InputError(
+            f"{len(train)} training and {len(val)} validation rows from {len(mined.sessions)} sessions",
+            remedy="Mine more sessions, or change [dataset] validation_share or split_seed",
+        )
+    card = card_of(
+        Made(side, built, fitting, tokens, of_train, train, val, chat, copies, found),
+        tenant,
+        mined,
+        settings,
+        limits,
+    )
     files = formatter.write_dataset(train, val, out, card)
     files["card.md"] = atomic_write(out / "card.md", card_text(card))
     scrub.leak_gate(list(files.values()), keep, people, min_anonymity=settings.privacy.min_anonymity)
@@ -130,16 +173,31 @@ def build_dataset(mined: Mined, tenant: str, roster: Path | str, out: Path | str
 def chat_of(tokenizer: Any, name: str = "") -> ChatFormat | None:
     """The chat format to hold the tokenizer to: by `name`, else by its markers; None for `other` or one not written down."""
     if name and name not in {*FORMATS, "other"}:
-        raise InputError(f"no chat format {name!r}", remedy=f"Known: {', '.join(FORMATS)}; other: it is not compared")
+        raise InputError(
+            f"no chat format {name!r}", remedy=f"Known: {', '.join(FORMATS)}; other: it is not compared"
+        )
     return None if name == "other" else FORMATS.get(name) or format_of(tokenizer)
 
 
-def exact_rows(rows: list[Example], tokenizer: Any, chosen: ChatFormat | None) -> tuple[list[Example], Checked | None]:
+def exact_rows(
+    rows: list[Example], tokenizer: Any, chosen: ChatFormat | None
+) -> tuple[list[Example], Checked | None]:
     """The rows that the tokenizer's template renders to exactly `chosen`'s tokens; `InputError` when it renders none so."""
     if chosen is None:
         return rows, None
-    plain = Example([{"role": "system", "content": "Redacta el acta."}, {"role": "user", "content": "Se abre la sesión."}],
-                    [{"role": "assistant", "content": "<w:p/>"}], "a plain row", "", "", 0, 1, 1.0)
+    plain = Example(
+        [
+            {"role": "system", "content": "Redacta el acta."},
+            {"role": "user", "content": "Se abre la sesión."},
+        ],
+        [{"role": "assistant", "content": "<w:p/>"}],
+        "a plain row",
+        "",
+        "",
+        0,
+        1,
+        1.0,
+    )
     checked = check_rows([plain], tokenizer, chosen)
     kept, tokens = [], 0
     for row in rows:
@@ -157,7 +215,10 @@ def suspicious(rows: list[Example], keep: Any, people: Any, settings: Settings) 
 
     with tempfile.TemporaryDirectory() as folder:
         path = write_jsonl(Path(folder) / "rows.jsonl", rows)
-        return {rows[leak.line - 1].id for leak in scrub.leak_scan([path], keep, people, min_anonymity=settings.privacy.min_anonymity)}
+        return {
+            rows[leak.line - 1].id
+            for leak in scrub.leak_scan([path], keep, people, min_anonymity=settings.privacy.min_anonymity)
+        }
 
 
 def load_test(files: dict[str, Path]) -> None:
@@ -170,12 +231,22 @@ def load_test(files: dict[str, Path]) -> None:
 
     datasets.disable_progress_bars()
     message = [{"role": datasets.Value("string"), "content": datasets.Value("string")}]
-    kinds = {"prompt": message, "completion": message, "start_ms": datasets.Value("int64"), "end_ms": datasets.Value("int64"),
-             "confidence": datasets.Value("float64")} | {name: datasets.Value("string") for name in ("id", "session_id", "tenant")}
+    kinds = {
+        "prompt": message,
+        "completion": message,
+        "start_ms": datasets.Value("int64"),
+        "end_ms": datasets.Value("int64"),
+        "confidence": datasets.Value("float64"),
+    } | {name: datasets.Value("string") for name in ("id", "session_id", "tenant")}
     for name in ("train", "val"):
-        loaded = datasets.Dataset.from_json(str(files[f"{name}.jsonl"]), features=datasets.Features(kinds), keep_in_memory=True)
+        loaded = datasets.Dataset.from_json(
+            str(files[f"{name}.jsonl"]), features=datasets.Features(kinds), keep_in_memory=True
+        )
         written = read_jsonl(files[f"{name}.jsonl"])
-        back = [{**a, "session_id": a["session_id"][: len(b["session_id"])]} for a, b in zip(loaded, written, strict=False)]
+        back = [
+            {**a, "session_id": a["session_id"][: len(b["session_id"])]}
+            for a, b in zip(loaded, written, strict=False)
+        ]
         if loaded.num_rows != len(written) or list(map(dumps, back)) != list(map(dumps, written)):
             raise InputError("datasets reads other rows than were written", where=str(files[f"{name}.jsonl"]))
 
@@ -216,9 +287,18 @@ def publish(made: Dataset, run_id: str, before: Published, settings: Settings) -
     for name, path in made.files.items():
         store.publish(f"datasets/{tenant}/{dataset}/{name}", path)
     was = before.pointer or {}
-    sides = {**(before.sides(settings)), **made.card["sessions"]}  # a session that is not mined today keeps its place
-    pointer = {"dataset": dataset, "run_id": run_id, "files": shas, "sessions": sides, "split": made.card["split"],
-               "previous": was.get("previous" if was.get("dataset") == dataset else "dataset", "")}
+    sides = {
+        **(before.sides(settings)),
+        **made.card["sessions"],
+    }  # a session that is not mined today keeps its place
+    pointer = {
+        "dataset": dataset,
+        "run_id": run_id,
+        "files": shas,
+        "sessions": sides,
+        "split": made.card["split"],
+        "previous": was.get("previous" if was.get("dataset") == dataset else "dataset", ""),
+    }
     store.publish(f"datasets/{tenant}/current.json", dumps(pointer).encode(), replaces=before.sha256)
     return dataset
 
@@ -234,8 +314,14 @@ def register(run: Any, made: Dataset) -> dict[str, Any]:
     for path in made.files.values():
         run.add_output(path)
     run.add_output(run.dir / "report.html")
-    return {"rows": made.card["rows"], "dropped": made.card["dropped"], "tokens": made.card["tokens"],
-            "personal_data_masked": made.card["personal_data_masked"], "personal_data_left": 0, "recurring_val": len(made.card["recurring_val"])}
+    return {
+        "rows": made.card["rows"],
+        "dropped": made.card["dropped"],
+        "tokens": made.card["tokens"],
+        "personal_data_masked": made.card["personal_data_masked"],
+        "personal_data_left": 0,
+        "recurring_val": len(made.card["recurring_val"]),
+    }
 
 
 def shown_row(row: Example) -> str:

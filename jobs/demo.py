@@ -77,14 +77,20 @@ def run(settings: Settings, say: Callable[[str], None] = print) -> Demo:
         mined = job(demo, "mine", source=str(demo.folder / "sessions"))
     with demo.step("dataset", "Pairs -> dataset without personal data"):
         job(demo, "dataset", mine_run=mined.run_id, roster=str(SAMPLES / "roster.json"))
-    with demo.step("train", "Dataset -> LoRA adapter (RunPod's worker behind the local control plane)"), Watch(demo):
+    with (
+        demo.step("train", "Dataset -> LoRA adapter (RunPod's worker behind the local control plane)"),
+        Watch(demo),
+    ):
         trained = job(demo, "train", dataset_run=demo.facts["dataset"]["run_id"])
     with demo.step("judge", "The Judge: base against candidate on sessions it was not trained on"):
         judged = job(demo, "judge", train_run=trained.run_id)
         if judged.manifest["metrics"]["verdict"] != "PROMOTED":
             finish(demo)
-            raise GateError(f"the Judge says {judged.manifest['metrics']['verdict']}: {'; '.join(judged.manifest['metrics']['reasons'])}",
-                            where=str(judged.report), remedy="The demo stops here, as the product would")
+            raise GateError(
+                f"the Judge says {judged.manifest['metrics']['verdict']}: {'; '.join(judged.manifest['metrics']['reasons'])}",
+                where=str(judged.report),
+                remedy="The demo stops here, as the product would",
+            )
     with demo.step("swap", "Promotion and hot swap, with requests in flight"):
         swap(demo, judged)
     finish(demo)
@@ -111,7 +117,11 @@ class Watch:
         while not self.stop.wait(self.every_s):
             with contextlib.suppress(AstraError):
                 running = [j for j in jobs.list_jobs(self.demo.settings, TENANT) if not j.final]
-                if running and (p := jobs.status(running[0].job_id, self.demo.settings).progress) and p.get("total_steps"):
+                if (
+                    running
+                    and (p := jobs.status(running[0].job_id, self.demo.settings).progress)
+                    and p.get("total_steps")
+                ):
                     loss = f", loss {p['loss']:.3f}" if p.get("loss") is not None else ""
                     cost = f", ${p['cost_usd']:.4f}" if p.get("cost_usd") else ""
                     self.demo.say(f"    step {p['step']} of {p['total_steps']}{loss}{cost}")
@@ -128,7 +138,9 @@ def prepare(settings: Settings) -> None:
         target = settings.data_dir / "demo" / "sessions" / session.name
         target.mkdir(parents=True, exist_ok=True)
         for path in session.iterdir():
-            if path.suffix != ".opus" and not (session.name == LIVE and path.name == "transcript.json" and (target / path.name).exists()):
+            if path.suffix != ".opus" and not (
+                session.name == LIVE and path.name == "transcript.json" and (target / path.name).exists()
+            ):
                 shutil.copy(path, target / path.name)
 
 
@@ -147,22 +159,38 @@ def transcribe_live(demo: Demo) -> None:
     began = time.perf_counter()
     reused = out.is_file()
     try:
-        made = read_transcript([out]) if reused else transcribe(audio, out, demo.settings, session_id=LIVE, tenant=TENANT)
+        made = (
+            read_transcript([out])
+            if reused
+            else transcribe(audio, out, demo.settings, session_id=LIVE, tenant=TENANT)
+        )
     except MissingError as error:
         demo.facts["transcript"] = {"live": False, "reason": str(error)}
         demo.say(f"    {error}: using the committed transcript")
         return
     shutil.copy(out, target)
     seconds = time.perf_counter() - began
-    demo.facts["transcript"] = {"live": True, "words": len(wer_words(made.text())), "minutes": made.duration / 60,
-                                "speed": None if reused else made.duration / seconds}
-    demo.say(f"    {demo.facts['transcript']['words']} words of {made.duration / 60:.1f} minutes" + ("" if reused else f", {made.duration / seconds:.1f} x real time"))
+    demo.facts["transcript"] = {
+        "live": True,
+        "words": len(wer_words(made.text())),
+        "minutes": made.duration / 60,
+        "speed": None if reused else made.duration / seconds,
+    }
+    demo.say(
+        f"    {demo.facts['transcript']['words']} words of {made.duration / 60:.1f} minutes"
+        + ("" if reused else f", {made.duration / seconds:.1f} x real time")
+    )
 
 
 def job(demo: Demo, name: str, **parameters: Any) -> runner.Executed:
     """One job through papermill; a finished one with the same inputs is reused."""
     made = runner.execute(name, {"tenant": TENANT, **parameters}, demo.settings)
-    demo.facts[name] = {"run_id": made.run_id, "reused": made.reused, "report": str(made.report), **made.manifest["metrics"]}
+    demo.facts[name] = {
+        "run_id": made.run_id,
+        "reused": made.reused,
+        "report": str(made.report),
+        **made.manifest["metrics"],
+    }
     demo.say(f"    {'reused' if made.reused else 'done'}: {made.report}")
     return made
 
@@ -191,10 +219,17 @@ def swap(demo: Demo, judged: runner.Executed) -> None:
             wait_for(lambda: traffic.done >= after + 6, 180, "answers of the new adapter")
             traffic.stop()
             result = next(r for r in reversed(service.swapper.history) if r.tenant == TENANT)
-            demo.facts["swap"] = {"load_ms": result.load_ms, "canary_ms": result.canary_ms, "pointer_us": result.swap_us, **traffic.summary()}
+            demo.facts["swap"] = {
+                "load_ms": result.load_ms,
+                "canary_ms": result.canary_ms,
+                "pointer_us": result.swap_us,
+                **traffic.summary(),
+            }
             say_swap(demo)
             if demo.facts["swap"]["failed"]:
-                raise GateError(f"{demo.facts['swap']['failed']} requests failed during the swap: {traffic.errors[:1]}")
+                raise GateError(
+                    f"{demo.facts['swap']['failed']} requests failed during the swap: {traffic.errors[:1]}"
+                )
             demo.facts["page"] = {"url": f"{url}/ui"}
         with demo.step("draft", "A session the adapter never saw -> draft acta"):
             draft_acta(demo, service)
@@ -204,8 +239,10 @@ def swap(demo: Demo, judged: runner.Executed) -> None:
 
 def say_swap(demo: Demo) -> None:
     s = demo.facts["swap"]
-    demo.say(f"    {s['requests']} requests, {s['failed']} failed; by generation {s['by_generation']}; load {s['load_ms']:.0f} ms, "
-             f"canary {s['canary_ms']:.0f} ms, pointer {s['pointer_us']:.1f} µs")
+    demo.say(
+        f"    {s['requests']} requests, {s['failed']} failed; by generation {s['by_generation']}; load {s['load_ms']:.0f} ms, "
+        f"canary {s['canary_ms']:.0f} ms, pointer {s['pointer_us']:.1f} µs"
+    )
 
 
 def sample_blocks(demo: Demo) -> list[dict[str, Any]]:
@@ -214,9 +251,19 @@ def sample_blocks(demo: Demo) -> list[dict[str, Any]]:
     from astra_lib.transcript import read_transcript, speech_blocks
 
     session = held_out(demo)
-    transcript = read_transcript([demo.folder / "sessions" / session / "transcript.json"], session_id=session, tenant=TENANT)
+    transcript = read_transcript(
+        [demo.folder / "sessions" / session / "transcript.json"], session_id=session, tenant=TENANT
+    )
     made = [b for b in speech_blocks(transcript, 0.0, math.inf, *UNIT_S) if len(b.text.split()) > 20][:12]
-    return [{"start_ms": round(b.start * 1000), "end_ms": round(b.end * 1000), "speaker": b.speaker, "text": b.text} for b in made]
+    return [
+        {
+            "start_ms": round(b.start * 1000),
+            "end_ms": round(b.end * 1000),
+            "speaker": b.speaker,
+            "text": b.text,
+        }
+        for b in made
+    ]
 
 
 def held_out(demo: Demo) -> str:
@@ -231,11 +278,25 @@ def draft_acta(demo: Demo, service: Any) -> None:
     from astra_lib.transcript import read_transcript
 
     session = held_out(demo)
-    transcript = read_transcript([demo.folder / "sessions" / session / "transcript.json"], session_id=session, tenant=TENANT)
-    made = draft(service, cut(transcript, 360.0), demo.settings.data_dir / "tenants" / TENANT / "template.docx", demo.folder / f"acta-{session}.docx")
-    demo.facts["draft"] = {"session": session, "docx": str(made.docx), "paragraphs": len(made.paragraphs), "gaps": len(made.gaps),
-                           "minutes": min(transcript.duration, 360.0) / 60}
-    demo.say(f"    {len(made.paragraphs)} paragraphs from the first {demo.facts['draft']['minutes']:.0f} minutes of {session} -> {made.docx}")
+    transcript = read_transcript(
+        [demo.folder / "sessions" / session / "transcript.json"], session_id=session, tenant=TENANT
+    )
+    made = draft(
+        service,
+        cut(transcript, 360.0),
+        demo.settings.data_dir / "tenants" / TENANT / "template.docx",
+        demo.folder / f"acta-{session}.docx",
+    )
+    demo.facts["draft"] = {
+        "session": session,
+        "docx": str(made.docx),
+        "paragraphs": len(made.paragraphs),
+        "gaps": len(made.gaps),
+        "minutes": min(transcript.duration, 360.0) / 60,
+    }
+    demo.say(
+        f"    {len(made.paragraphs)} paragraphs from the first {demo.facts['draft']['minutes']:.0f} minutes of {session} -> {made.docx}"
+    )
 
 
 def cut(transcript: Any, seconds: float) -> Any:
@@ -263,7 +324,9 @@ class Traffic:
         return sum(self.by_generation.values()) + len(self.errors)
 
     def start(self, clients: int) -> None:
-        self._threads = [threading.Thread(target=self._client, args=(i,), daemon=True) for i in range(clients)]
+        self._threads = [
+            threading.Thread(target=self._client, args=(i,), daemon=True) for i in range(clients)
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -300,16 +363,23 @@ class Traffic:
 
     def summary(self) -> dict[str, Any]:
         ordered = sorted(self.seconds)
-        return {"requests": self.done, "failed": len(self.errors), "by_generation": dict(self.by_generation),
-                "p50_s": ordered[len(ordered) // 2] if ordered else None, "max_s": ordered[-1] if ordered else None}
+        return {
+            "requests": self.done,
+            "failed": len(self.errors),
+            "by_generation": dict(self.by_generation),
+            "p50_s": ordered[len(ordered) // 2] if ordered else None,
+            "max_s": ordered[-1] if ordered else None,
+        }
 
 
 def wait_for(true: Callable[[], bool], seconds: float, what: str) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         if time.monotonic() > deadline:
-            raise GateError(f"waited {seconds:.0f} s for {what}", remedy="Look at the log above; run make demo again")
-        time.sleep(.05)
+            raise GateError(
+                f"waited {seconds:.0f} s for {what}", remedy="Look at the log above; run make demo again"
+            )
+        time.sleep(0.05)
 
 
 def finish(demo: Demo) -> None:
@@ -320,4 +390,9 @@ def finish(demo: Demo) -> None:
     demo.facts["peak_memory_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     write_json(demo.folder / "summary.json", demo.facts)
     page = write_page(demo.facts, demo.folder / "report.html")
-    demo.say("\n" + text(demo.facts) + f"\n\nreport  {page}" + (f"\nacta    {demo.facts['draft']['docx']}" if "draft" in demo.facts else ""))
+    demo.say(
+        "\n"
+        + text(demo.facts)
+        + f"\n\nreport  {page}"
+        + (f"\nacta    {demo.facts['draft']['docx']}" if "draft" in demo.facts else "")
+    )

@@ -46,8 +46,16 @@ def declare(parameters: dict[str, Any], settings: Settings) -> tuple[dict[str, A
     # the identity is the base, which is heard anyway
     opponent = found.adapter if found and found.by != "bootstrap" else None
     val = run_folder("dataset", manifest["parameters"]["dataset_run"], settings) / "val.jsonl"
-    return ({**parameters, "train_run": train_run, "judge": asdict(settings.judge), "code": runner.code_digest(*CODE),
-             "incumbent": asdict(opponent) if opponent else None}, {"adapter.zip": folder / "adapter.zip", "val.jsonl": val})
+    return (
+        {
+            **parameters,
+            "train_run": train_run,
+            "judge": asdict(settings.judge),
+            "code": runner.code_digest(*CODE),
+            "incumbent": asdict(opponent) if opponent else None,
+        },
+        {"adapter.zip": folder / "adapter.zip", "val.jsonl": val},
+    )
 
 
 @dataclass
@@ -73,11 +81,26 @@ def select(rows: Sequence[Example], most: int) -> list[Example]:
     return sorted(chosen, key=lambda r: r.id)
 
 
-def predict(engine: Any, bundle: Any, rows: Sequence[Example], path: Path, settings: Settings,
-            progress: Callable[[Iterable, str], Iterable] | None = None) -> dict[str, str]:
+def predict(
+    engine: Any,
+    bundle: Any,
+    rows: Sequence[Example],
+    path: Path,
+    settings: Settings,
+    progress: Callable[[Iterable, str], Iterable] | None = None,
+) -> dict[str, str]:
     """`{id: output}` of one model, kept in `path`; a run that was stopped goes on where it was."""
-    key = sha256_bytes(json.dumps([engine.base_digest, bundle.sha256 if bundle else None, settings.judge.max_new_tokens,
-                                   [r.id for r in rows], [r.prompt[-1]["content"] for r in rows]]))
+    key = sha256_bytes(
+        json.dumps(
+            [
+                engine.base_digest,
+                bundle.sha256 if bundle else None,
+                settings.judge.max_new_tokens,
+                [r.id for r in rows],
+                [r.prompt[-1]["content"] for r in rows],
+            ]
+        )
+    )
     kept = [row for _, row in iter_jsonl(path)] if path.is_file() else []
     if not kept or kept[0].get("key") != key:
         kept = [{"key": key, "model": bundle.id if bundle else "base"}]
@@ -85,17 +108,36 @@ def predict(engine: Any, bundle: Any, rows: Sequence[Example], path: Path, setti
     todo = sorted((r for r in rows if r.id not in done), key=lambda r: -len(r.prompt[-1]["content"]))
     size = settings.judge.batch_size
     for start in (progress or _bar)(range(0, len(todo), size), bundle.id if bundle else "base"):
-        batch = todo[start:start + size]
-        made = engine.generate([r.prompt for r in batch], [bundle] * len(batch), settings.judge.max_new_tokens,
-                               may_be_silent=bundle is not None)
-        kept += [{"id": r.id, "output": g.text, "confidence": round(g.confidence, 4), "tokens": g.tokens, "finish": g.finish}
-                 for r, g in zip(batch, made, strict=True)]
+        batch = todo[start : start + size]
+        made = engine.generate(
+            [r.prompt for r in batch],
+            [bundle] * len(batch),
+            settings.judge.max_new_tokens,
+            may_be_silent=bundle is not None,
+        )
+        kept += [
+            {
+                "id": r.id,
+                "output": g.text,
+                "confidence": round(g.confidence, 4),
+                "tokens": g.tokens,
+                "finish": g.finish,
+            }
+            for r, g in zip(batch, made, strict=True)
+        ]
         atomic_write(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept))
     return {row["id"]: row["output"] for row in kept[1:]}
 
 
-def hear(rows: Sequence[Example], candidate: Path | str, out: Path | str, settings: Settings, engine: Any,
-         incumbent: Path | str | None = None, progress: Callable[[Iterable, str], Iterable] | None = None) -> Hearing:
+def hear(
+    rows: Sequence[Example],
+    candidate: Path | str,
+    out: Path | str,
+    settings: Settings,
+    engine: Any,
+    incumbent: Path | str | None = None,
+    progress: Callable[[Iterable, str], Iterable] | None = None,
+) -> Hearing:
     """Judge the adapter zip `candidate` against the base and, when given, the incumbent's zip; files under `out`."""
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -103,7 +145,10 @@ def hear(rows: Sequence[Example], candidate: Path | str, out: Path | str, settin
     bundles = {"base": None, "candidate": engine.load_adapter(candidate)}
     if incumbent:
         bundles["incumbent"] = engine.load_adapter(incumbent)
-    outputs = {name: predict(engine, b, chosen, out / f"predictions.{name}.jsonl", settings, progress) for name, b in bundles.items()}
+    outputs = {
+        name: predict(engine, b, chosen, out / f"predictions.{name}.jsonl", settings, progress)
+        for name, b in bundles.items()
+    }
     return decide(chosen, outputs, out, settings, {n: b.sha256 for n, b in bundles.items() if b})
 
 
@@ -119,8 +164,14 @@ def hear_run(run: Any, settings: Settings) -> Hearing:
         incumbent = settings.data_dir / "adapters" / f"{opponent['sha256']}.zip"
         if not incumbent.is_file():
             Store.open(settings).get_file(opponent["key"], incumbent, opponent["sha256"])
-    return hear(read_jsonl(inputs["val.jsonl"], Example), inputs["adapter.zip"], run.dir, settings,
-                Engine.load(ensure_base(settings), settings.model.revision), incumbent)
+    return hear(
+        read_jsonl(inputs["val.jsonl"], Example),
+        inputs["adapter.zip"],
+        run.dir,
+        settings,
+        Engine.load(ensure_base(settings), settings.model.revision),
+        incumbent,
+    )
 
 
 def register(run: Any, heard: Hearing, settings: Settings) -> dict[str, Any]:
@@ -129,20 +180,39 @@ def register(run: Any, heard: Hearing, settings: Settings) -> dict[str, Any]:
     for path in heard.files.values():
         run.add_output(path)
     run.add_output(run.dir / "report.html")
-    return {"verdict": heard.verdict.verdict, "reasons": heard.verdict.reasons, "models": heard.verdict.metrics,
-            "comparison": heard.verdict.comparison, "adapter": train["metrics"]["adapter"]}
+    return {
+        "verdict": heard.verdict.verdict,
+        "reasons": heard.verdict.reasons,
+        "models": heard.verdict.metrics,
+        "comparison": heard.verdict.comparison,
+        "adapter": train["metrics"]["adapter"],
+    }
 
 
-def decide(rows: Sequence[Example], outputs: dict[str, dict[str, str]], out: Path | str, settings: Settings,
-           shas: dict[str, str]) -> Hearing:
+def decide(
+    rows: Sequence[Example],
+    outputs: dict[str, dict[str, str]],
+    out: Path | str,
+    settings: Settings,
+    shas: dict[str, str],
+) -> Hearing:
     """The verdict on outputs that exist already; `shas` names the adapters they came from."""
     from astra_lib.judge import Gates, judge, verdict_report
 
     j = settings.judge
-    verdict = judge(rows, outputs["candidate"], outputs.get("incumbent"), outputs.get("base"),
-                    Gates(j.wer_margin, j.confidence_level, j.min_sessions, j.min_xml_valid))
+    verdict = judge(
+        rows,
+        outputs["candidate"],
+        outputs.get("incumbent"),
+        outputs.get("base"),
+        Gates(j.wer_margin, j.confidence_level, j.min_sessions, j.min_xml_valid),
+    )
     out = Path(out)
-    files = {"verdict.json": write_json(out / "verdict.json", {**to_dict(verdict), **{f"{n}_sha256": s for n, s in shas.items()}})}
+    files = {
+        "verdict.json": write_json(
+            out / "verdict.json", {**to_dict(verdict), **{f"{n}_sha256": s for n, s in shas.items()}}
+        )
+    }
     files["judge.html"] = verdict_report(verdict).save(out / "judge.html")
     files |= {p.name: p for p in out.glob("predictions.*.jsonl")}
     return Hearing(verdict, list(rows), outputs, files)
@@ -151,4 +221,6 @@ def decide(rows: Sequence[Example], outputs: dict[str, dict[str, str]], out: Pat
 def _bar(items: Iterable, name: str) -> Iterable:
     from tqdm import tqdm
 
-    return tqdm(items, desc=f"writing as {name[:24]}", unit="batch", disable=None if sys.stderr.isatty() else True)
+    return tqdm(
+        items, desc=f"writing as {name[:24]}", unit="batch", disable=None if sys.stderr.isatty() else True
+    )

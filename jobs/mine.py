@@ -78,12 +78,16 @@ def load_mined(out: Path | str) -> Mined:
     return Mined(out, row["sessions"], row["reused"], row["quarantined"], row["metrics"], row["wall_s"])
 
 
-def discover(source: Path | str, tenant: str, parameters: dict[str, Any]) -> tuple[list[Session], dict[str, str]]:
+def discover(
+    source: Path | str, tenant: str, parameters: dict[str, Any]
+) -> tuple[list[Session], dict[str, str]]:
     """Session folders below `source`, and `{folder: reason}` for those that cannot be used."""
     source = Path(source)
     check_tenant(tenant)
     if not source.is_dir():
-        raise MissingError("no such folder", where=str(source), remedy="Name the folder that holds one folder per session")
+        raise MissingError(
+            "no such folder", where=str(source), remedy="Name the folder that holds one folder per session"
+        )
     found: list[Session] = []
     refused: dict[str, str] = {}
     folders = sorted({p.parent for name in ("session.json", "acta.docx") for p in source.rglob(name)})
@@ -96,28 +100,49 @@ def discover(source: Path | str, tenant: str, parameters: dict[str, Any]) -> tup
     for session in found:
         counts[session.session_id] = counts.get(session.session_id, 0) + 1
     for session in [s for s in found if counts[s.session_id] > 1]:
-        refused[Path(session.folder).name] = f"session id {session.session_id!r} is used by {counts[session.session_id]} folders: keep one"
+        refused[Path(session.folder).name] = (
+            f"session id {session.session_id!r} is used by {counts[session.session_id]} folders: keep one"
+        )
         found.remove(session)
     if not found and not refused:
-        raise InputError("no session found", where=str(source), remedy="A session is a folder with session.json, acta.docx and transcript.json")
+        raise InputError(
+            "no session found",
+            where=str(source),
+            remedy="A session is a folder with session.json, acta.docx and transcript.json",
+        )
     return found, refused
 
 
 def _session(folder: Path, tenant: str, parameters: dict[str, Any]) -> Session:
     card = read_json(folder / "session.json") if (folder / "session.json").exists() else {}
     if not isinstance(card, dict):
-        raise InputError("expected a JSON object", where=str(folder / "session.json"), remedy='{"session_id": …, "consent": true}')
+        raise InputError(
+            "expected a JSON object",
+            where=str(folder / "session.json"),
+            remedy='{"session_id": …, "consent": true}',
+        )
     if card.get("consent") is not True:
-        raise InputError("no consent flag", where=str(folder / "session.json"), remedy='Set "consent": true once the council has agreed')
+        raise InputError(
+            "no consent flag",
+            where=str(folder / "session.json"),
+            remedy='Set "consent": true once the council has agreed',
+        )
     if card.get("tenant", tenant) != tenant:
         raise InputError(f"belongs to tenant {card['tenant']!r}, not {tenant!r}", where=str(folder))
     session_id = str(card.get("session_id") or folder.name)
     if not session_id.replace("-", "").replace("_", "").isalnum():
-        raise InputError(f"session id {session_id!r} is not usable as a file name", where=str(folder / "session.json"))
+        raise InputError(
+            f"session id {session_id!r} is not usable as a file name", where=str(folder / "session.json")
+        )
     acta, transcripts = folder / "acta.docx", sorted(folder.glob("transcript*.json"))
-    for path, what in ((acta, "acta.docx"), (transcripts[0] if transcripts else folder / "transcript.json", "transcript")):
+    for path, what in (
+        (acta, "acta.docx"),
+        (transcripts[0] if transcripts else folder / "transcript.json", "transcript"),
+    ):
         if not path.is_file():
-            raise MissingError(f"no {what}", where=str(folder), remedy="Each session needs acta.docx and transcript.json")
+            raise MissingError(
+                f"no {what}", where=str(folder), remedy="Each session needs acta.docx and transcript.json"
+            )
     shas = [sha256_file(p) for p in (acta, *transcripts)]
     fingerprint = sha256_bytes(dumps([MINING_VERSION, _code(), session_id, tenant, shas, parameters]))
     return Session(session_id, tenant, str(folder), str(acta), tuple(map(str, transcripts)), fingerprint)
@@ -130,20 +155,31 @@ def mine_session(session: Session, out: str, parameters: dict[str, Any]) -> dict
     from astra_lib.transcript import read_transcript, speech_blocks
 
     began = time.perf_counter()
-    transcript = read_transcript([Path(p) for p in session.transcripts], session_id=session.session_id, tenant=session.tenant)
+    transcript = read_transcript(
+        [Path(p) for p in session.transcripts], session_id=session.session_id, tenant=session.tenant
+    )
     minutes = read_minutes(session.acta)
     alignment = align(transcript, minutes.paragraphs, settings_module.AlignSettings(**parameters))
     target = Path(out) / session.session_id
     work = Path(tempfile.mkdtemp(dir=out, prefix=f".{session.session_id}."))
     try:
         write_jsonl(work / "pairs.jsonl", alignment.pairs)
-        write_jsonl(work / "unwritten.jsonl", [b for start, end in alignment.unwritten for b in speech_blocks(transcript, start, end)])
+        write_jsonl(
+            work / "unwritten.jsonl",
+            [b for start, end in alignment.unwritten for b in speech_blocks(transcript, start, end)],
+        )
         alignment.report(work / "alignment.html")
         metrics = {**alignment.metrics, "wall_s": round(time.perf_counter() - began, 3)}
-        write_json(work / "metrics.json", {
-            "fingerprint": session.fingerprint, "acta_sha256": sha256_file(session.acta),
-            "transcript_sha256": [sha256_file(p) for p in session.transcripts], "metrics": metrics,
-            "aligner": {"version": MINING_VERSION, "parameters": parameters, "code": _code()}})
+        write_json(
+            work / "metrics.json",
+            {
+                "fingerprint": session.fingerprint,
+                "acta_sha256": sha256_file(session.acta),
+                "transcript_sha256": [sha256_file(p) for p in session.transcripts],
+                "metrics": metrics,
+                "aligner": {"version": MINING_VERSION, "parameters": parameters, "code": _code()},
+            },
+        )
         shutil.rmtree(target, ignore_errors=True)
         work.replace(target)
     finally:
@@ -151,8 +187,13 @@ def mine_session(session: Session, out: str, parameters: dict[str, Any]) -> dict
     return metrics
 
 
-def mine(source: Path | str, tenant: str, out: Path | str, settings: settings_module.Settings,
-         progress: Callable[[Iterable], Iterable] | None = None) -> Mined:
+def mine(
+    source: Path | str,
+    tenant: str,
+    out: Path | str,
+    settings: settings_module.Settings,
+    progress: Callable[[Iterable], Iterable] | None = None,
+) -> Mined:
     """Mine every session below `source` into `out`, reusing what has not changed."""
     began = time.perf_counter()
     out = Path(out)
@@ -181,12 +222,16 @@ def mine(source: Path | str, tenant: str, out: Path | str, settings: settings_mo
                 result.quarantined[session.session_id] = f"{type(error).__name__}: {error}"
     for session_id, metrics in list(result.metrics.items()):
         if metrics.get("mismatch"):
-            result.quarantined[session_id] = "the acta does not seem to belong to this recording (low estimated precision)"
+            result.quarantined[session_id] = (
+                "the acta does not seem to belong to this recording (low estimated precision)"
+            )
             del result.metrics[session_id]
     result.sessions = sorted(result.metrics)
     if not result.sessions:
         reasons = "; ".join(f"{s}: {r}" for s, r in sorted(result.quarantined.items())[:3])
-        raise GateError(f"none of {len(result.quarantined)} sessions could be mined ({reasons})", where=str(source))
+        raise GateError(
+            f"none of {len(result.quarantined)} sessions could be mined ({reasons})", where=str(source)
+        )
     result.wall_s = round(time.perf_counter() - began, 3)
     write_json(out / "mined.json", {k: v for k, v in asdict(result).items() if k != "out"})
     return result
@@ -199,17 +244,27 @@ def _code() -> str:
     return sha256_bytes("".join(sha256_file(root / p) for p in CODE))[:16]
 
 
-CODE = ("astra_lib/text.py", "astra_lib/transcript.py", "astra_lib/minutes.py", "astra_lib/evidence.py", "astra_lib/aligner.py")
+CODE = (
+    "astra_lib/text.py",
+    "astra_lib/transcript.py",
+    "astra_lib/minutes.py",
+    "astra_lib/evidence.py",
+    "astra_lib/aligner.py",
+)
 
 
-def declare(parameters: dict[str, Any], settings: settings_module.Settings) -> tuple[dict[str, Any], dict[str, Path]]:
+def declare(
+    parameters: dict[str, Any], settings: settings_module.Settings
+) -> tuple[dict[str, Any], dict[str, Path]]:
     """What a mine run depends on: the sessions' files, the aligner's parameters and code."""
     from .runner import code_digest
 
     source = Path(parameters["source"])
     files = sorted(p for n in ("acta.docx", "transcript*.json", "session.json") for p in source.rglob(n))
-    return ({**parameters, "align": asdict(settings.align), "code": code_digest(*CODE)},
-            {p.relative_to(source).as_posix(): p for p in files})
+    return (
+        {**parameters, "align": asdict(settings.align), "code": code_digest(*CODE)},
+        {p.relative_to(source).as_posix(): p for p in files},
+    )
 
 
 @dataclass
@@ -230,24 +285,49 @@ def summarise(mined: Mined, source: Path | str) -> Summary:
     table, f1 = [], []
     for session_id in mined.sessions:
         m, pairs = mined.metrics[session_id], mined.pairs_of(session_id)
-        row = {"session": session_id, "paragraphs": len(pairs), "aligned": sum(p.start is not None for p in pairs),
-               "coverage": m["coverage"], "estimated_precision": m["estimated_precision"],
-               "longest_block_s": max((b.end - b.start for p in pairs for b in p.blocks), default=0.0), "wall_s": m["wall_s"]}
+        row = {
+            "session": session_id,
+            "paragraphs": len(pairs),
+            "aligned": sum(p.start is not None for p in pairs),
+            "coverage": m["coverage"],
+            "estimated_precision": m["estimated_precision"],
+            "longest_block_s": max((b.end - b.start for p in pairs for b in p.blocks), default=0.0),
+            "wall_s": m["wall_s"],
+        }
         gold = next(iter(Path(source).rglob(f"{session_id}/gold.json")), None)
         if gold is not None:
             measured = score(pairs, read_json(gold))
-            row |= {"gold_precision": measured["precision"], "gold_recall": measured["recall"], "gold_f1": measured["f1"]}
+            row |= {
+                "gold_precision": measured["precision"],
+                "gold_recall": measured["recall"],
+                "gold_f1": measured["f1"],
+            }
             f1.append(measured["f1"])
         table.append(row)
     short = {s: s[5:] if len(mined.sessions) > 3 else s for s in mined.sessions}
     mean = lambda key: sum(r[key] for r in table) / len(table) if table else 0.0  # noqa: E731
-    metrics = {"sessions": len(table), "quarantined": len(mined.quarantined), "paragraphs": sum(r["paragraphs"] for r in table),
-               "aligned": sum(r["aligned"] for r in table), "coverage": mean("coverage"),
-               "estimated_precision": mean("estimated_precision"), "gold_f1": sum(f1) / len(f1) if f1 else None,
-               "longest_block_s": max((r["longest_block_s"] for r in table), default=0.0), "wall_s": mined.wall_s}
-    cards = {k: metrics[k] for k in ("sessions", "aligned", "coverage", "estimated_precision", "gold_f1", "longest_block_s")}
-    return Summary(table, {short[r["session"]]: r["coverage"] for r in table},
-                   {short[r["session"]]: r["estimated_precision"] for r in table}, cards, metrics)
+    metrics = {
+        "sessions": len(table),
+        "quarantined": len(mined.quarantined),
+        "paragraphs": sum(r["paragraphs"] for r in table),
+        "aligned": sum(r["aligned"] for r in table),
+        "coverage": mean("coverage"),
+        "estimated_precision": mean("estimated_precision"),
+        "gold_f1": sum(f1) / len(f1) if f1 else None,
+        "longest_block_s": max((r["longest_block_s"] for r in table), default=0.0),
+        "wall_s": mined.wall_s,
+    }
+    cards = {
+        k: metrics[k]
+        for k in ("sessions", "aligned", "coverage", "estimated_precision", "gold_f1", "longest_block_s")
+    }
+    return Summary(
+        table,
+        {short[r["session"]]: r["coverage"] for r in table},
+        {short[r["session"]]: r["estimated_precision"] for r in table},
+        cards,
+        metrics,
+    )
 
 
 def register(run: Any, mined: Mined) -> str:
@@ -271,18 +351,26 @@ def executor(settings: settings_module.Settings, work: int) -> Iterator[Executor
         try:
             client = Client(settings.mine.dask, timeout=20)
         except OSError as error:
-            raise ServiceError("cannot reach the Dask scheduler", where=settings.mine.dask, remedy="Check [mine] dask, or leave it empty") from error
+            raise ServiceError(
+                "cannot reach the Dask scheduler",
+                where=settings.mine.dask,
+                remedy="Check [mine] dask, or leave it empty",
+            ) from error
         with client, client.get_executor() as pool:
             yield pool
     else:
-        with ProcessPoolExecutor(max_workers=max(1, min(settings.mine.workers or os.cpu_count() or 1, work))) as pool:
+        with ProcessPoolExecutor(
+            max_workers=max(1, min(settings.mine.workers or os.cpu_count() or 1, work))
+        ) as pool:
             yield pool
 
 
 def _bar(total: int) -> Callable[[Iterable], Iterable]:
     from tqdm import tqdm
 
-    return lambda items: tqdm(items, total=total, desc="mining", unit="session", disable=None if sys.stderr.isatty() else True)
+    return lambda items: tqdm(
+        items, total=total, desc="mining", unit="session", disable=None if sys.stderr.isatty() else True
+    )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -294,7 +382,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """The command: exit 0, or 3 when no session could be mined."""
     result = mine(args.source, args.tenant, args.out, settings_module.load())
-    print(f"{len(result.sessions)} sessions ({len(result.reused)} unchanged), {len(result.quarantined)} quarantined, {result.wall_s:.1f} s -> {result.out}")
+    print(
+        f"{len(result.sessions)} sessions ({len(result.reused)} unchanged), {len(result.quarantined)} quarantined, {result.wall_s:.1f} s -> {result.out}"
+    )
     for session_id, reason in sorted(result.quarantined.items()):
         print(f"  quarantined {session_id}: {reason}")
     return 0 if result.sessions else 3

@@ -26,11 +26,12 @@ HERE = Path(__file__).resolve().parent
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 
 
-
 class JobError(AstraError, RuntimeError):
     """A job's notebook stopped; the message is the error's own line."""
 
-    def __init__(self, what: str, *, where: str | None = None, remedy: str | None = None, exit_code: int = 2) -> None:
+    def __init__(
+        self, what: str, *, where: str | None = None, remedy: str | None = None, exit_code: int = 2
+    ) -> None:
         super().__init__(what, where=where, remedy=remedy)
         self.exit_code = exit_code
 
@@ -74,7 +75,9 @@ def parse(job: str, pairs: list[str]) -> dict[str, Any]:
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals or name not in declared:
-            raise InputError(f"unknown parameter {name!r}", where=f"job {job}", remedy=f"Known: {', '.join(declared)}")
+            raise InputError(
+                f"unknown parameter {name!r}", where=f"job {job}", remedy=f"Known: {', '.join(declared)}"
+            )
         given[name] = _typed(text, declared[name][0], f"job {job}, parameter {name}")
     return given
 
@@ -85,12 +88,20 @@ def _typed(text: str, kind: type, where: str) -> Any:
     return cast(text, kind, where)
 
 
-def execute(job: str, parameters: dict[str, Any], settings: Settings, progress: bool | None = None, again: bool = False) -> Executed:
+def execute(
+    job: str,
+    parameters: dict[str, Any],
+    settings: Settings,
+    progress: bool | None = None,
+    again: bool = False,
+) -> Executed:
     """Execute the notebook and return its finished run; raises the job's own error as one line.
 
     A finished run with the same parameters, inputs and code is returned as it is, unless `again`."""
     if not again and (found := already(job, parameters, settings)):
-        return Executed(found.run_id, found.dir, read_json(found.dir / MANIFEST), found.dir / "report.html", True)
+        return Executed(
+            found.run_id, found.dir, read_json(found.dir / MANIFEST), found.dir / "report.html", True
+        )
     import papermill
 
     declared = contract(job)
@@ -106,9 +117,15 @@ def execute(job: str, parameters: dict[str, Any], settings: Settings, progress: 
     os.environ["IPYTHONDIR"] = str(quiet_kernel(folder / "ipython"))
     failure: Exception | None = None
     try:
-        papermill.execute_notebook(str(HERE / f"{job}.ipynb"), str(output), parameters=parameters, cwd=str(HERE.parent),
-                                   kernel_name="python3", progress_bar=sys.stderr.isatty() if progress is None else progress,
-                                   log_output=False)
+        papermill.execute_notebook(
+            str(HERE / f"{job}.ipynb"),
+            str(output),
+            parameters=parameters,
+            cwd=str(HERE.parent),
+            kernel_name="python3",
+            progress_bar=sys.stderr.isatty() if progress is None else progress,
+            log_output=False,
+        )
     except papermill.PapermillExecutionError as error:
         failure = error
     finally:
@@ -150,10 +167,17 @@ def as_error(failure: Any, job: str, page: Path) -> JobError:
     kind = getattr(errors, getattr(failure, "ename", ""), None)
     code = kind.exit_code if kind else 2
     value = str(getattr(failure, "evalue", failure)).splitlines()
-    return JobError(value[0] if value else type(failure).__name__, where=f"job {job}", remedy=f"The run so far: {page}", exit_code=code)
+    return JobError(
+        value[0] if value else type(failure).__name__,
+        where=f"job {job}",
+        remedy=f"The run so far: {page}",
+        exit_code=code,
+    )
 
 
-def declare(job: str, parameters: dict[str, Any], settings: Settings) -> tuple[dict[str, Any], dict[str, Path]]:
+def declare(
+    job: str, parameters: dict[str, Any], settings: Settings
+) -> tuple[dict[str, Any], dict[str, Path]]:
     """`(parameters, inputs)` that make two runs of a job the same: defaults filled in, the newest run named."""
     module = importlib.import_module(f"jobs.{job}")
     defaults = {name: default for name, (_, default) in contract(job).items()}
@@ -164,9 +188,13 @@ def begin(job: str, **parameters: Any) -> Run:
     """Called first inside a job's notebook: its run, taken over from a killed one where there is one."""
     settings = settings_module.load()
     declared, inputs = declare(job, parameters, settings)
-    run = Run.resume_or_start(job, declared, settings, tenant=declared["tenant"], seed=settings.train.seed, inputs=inputs)
+    run = Run.resume_or_start(
+        job, declared, settings, tenant=declared["tenant"], seed=settings.train.seed, inputs=inputs
+    )
     if run.finished:  # asked for again by hand
-        run = Run.start(job, declared, settings, tenant=declared["tenant"], seed=settings.train.seed, inputs=inputs)
+        run = Run.start(
+            job, declared, settings, tenant=declared["tenant"], seed=settings.train.seed, inputs=inputs
+        )
     if pointer := os.environ.get("ASTRA_JOB_POINTER"):
         atomic_write(pointer, json.dumps({"run_id": run.run_id, "folder": str(run.dir)}))
     return run
@@ -175,7 +203,11 @@ def begin(job: str, **parameters: Any) -> Run:
 def already(job: str, parameters: dict[str, Any], settings: Settings) -> Run | None:
     """The finished run with the same parameters, inputs and code, if there is one."""
     declared, inputs = declare(job, parameters, settings)
-    return Run.find(job, fingerprint(job, declared, artifacts(inputs, settings), declared["tenant"], settings.train.seed), settings)
+    return Run.find(
+        job,
+        fingerprint(job, declared, artifacts(inputs, settings), declared["tenant"], settings.train.seed),
+        settings,
+    )
 
 
 def newest(job: str, tenant: str, settings: Settings) -> str:
@@ -184,7 +216,9 @@ def newest(job: str, tenant: str, settings: Settings) -> str:
     for path in sorted(folder.glob(f"*/{MANIFEST}"), reverse=True):
         if read_json(path)["tenant"] == tenant:
             return path.parent.name
-    raise MissingError(f"no finished {job} run of {tenant}", where=str(folder), remedy=f"astra run {job} -p tenant={tenant}")
+    raise MissingError(
+        f"no finished {job} run of {tenant}", where=str(folder), remedy=f"astra run {job} -p tenant={tenant}"
+    )
 
 
 def code_digest(*paths: str) -> str:

@@ -31,8 +31,16 @@ def declare(parameters: dict[str, Any], settings: Settings) -> tuple[dict[str, A
     """What a train run depends on: the rows, the base model, the hyperparameters."""
     dataset_run = parameters["dataset_run"] or runner.newest("dataset", parameters["tenant"], settings)
     folder = run_folder("dataset", dataset_run, settings)
-    return ({**parameters, "dataset_run": dataset_run, "model": asdict(settings.model), "train": asdict(settings.train),
-             "code": runner.code_digest(*CODE)}, {n: folder / n for n in ("train.jsonl", "val.jsonl")})
+    return (
+        {
+            **parameters,
+            "dataset_run": dataset_run,
+            "model": asdict(settings.model),
+            "train": asdict(settings.train),
+            "code": runner.code_digest(*CODE),
+        },
+        {n: folder / n for n in ("train.jsonl", "val.jsonl")},
+    )
 
 
 def train(run: Any, settings: Settings) -> Trained:
@@ -55,15 +63,42 @@ def describe(job: Any, receipt: dict[str, Any]) -> Trained:
     tail = losses[-SMOOTH:]
     curves = {"a step": ([float(row["step"]) for row in steps], losses)}
     if len(losses) > 2 * SMOOTH:  # steps of few rows jump about; their mean shows where it goes
-        means = [sum(losses[i - SMOOTH:i]) / SMOOTH for i in range(SMOOTH, len(losses) + 1)]
-        curves[f"mean of {SMOOTH} steps"] = (curves["a step"][0][SMOOTH - 1:], means)
+        means = [sum(losses[i - SMOOTH : i]) / SMOOTH for i in range(SMOOTH, len(losses) + 1)]
+        curves[f"mean of {SMOOTH} steps"] = (curves["a step"][0][SMOOTH - 1 :], means)
     metrics = {
-        "first_loss": losses[0] if losses else None, "last_loss": sum(tail) / len(tail) if tail else None, "eval_loss": receipt["eval_loss"],
-        "steps": len(steps), "wall_s": receipt["wall_s"], "cost_usd": receipt["cost_usd"], "backend": receipt["backend"],
-        "status": receipt["status"], "peak_memory_mb": receipt["peak_memory_mb"], "curves": curves, "job_id": job.job_id,
-        "adapter": {"id": receipt["card"]["id"], "tenant": job.tenant, "key": job.adapter_key, "sha256": job.adapter_sha256, "card_sha256": job.card_sha256},
+        "first_loss": losses[0] if losses else None,
+        "last_loss": sum(tail) / len(tail) if tail else None,
+        "eval_loss": receipt["eval_loss"],
+        "steps": len(steps),
+        "wall_s": receipt["wall_s"],
+        "cost_usd": receipt["cost_usd"],
+        "backend": receipt["backend"],
+        "status": receipt["status"],
+        "peak_memory_mb": receipt["peak_memory_mb"],
+        "curves": curves,
+        "job_id": job.job_id,
+        "adapter": {
+            "id": receipt["card"]["id"],
+            "tenant": job.tenant,
+            "key": job.adapter_key,
+            "sha256": job.adapter_sha256,
+            "card_sha256": job.card_sha256,
+        },
     }
-    cards = {"status": receipt["status"], "first_loss": metrics["first_loss"], "last_loss": metrics["last_loss"], "validation_loss": receipt["eval_loss"],
-             "steps": len(steps), "seconds": receipt["wall_s"], "cost_in_USD": receipt["cost_usd"], "adapter_MB": receipt["adapter_bytes"] / 1e6}
-    shown = {**job.hyperparameters, "base": job.base_model, "backend": receipt["backend"], **{f"version of {k}": v for k, v in receipt["versions"].items()}}
+    cards = {
+        "status": receipt["status"],
+        "first_loss": metrics["first_loss"],
+        "last_loss": metrics["last_loss"],
+        "validation_loss": receipt["eval_loss"],
+        "steps": len(steps),
+        "seconds": receipt["wall_s"],
+        "cost_in_USD": receipt["cost_usd"],
+        "adapter_MB": receipt["adapter_bytes"] / 1e6,
+    }
+    shown = {
+        **job.hyperparameters,
+        "base": job.base_model,
+        "backend": receipt["backend"],
+        **{f"version of {k}": v for k, v in receipt["versions"].items()},
+    }
     return Trained(job.job_id, cards, curves, shown, metrics)

@@ -91,8 +91,11 @@ def plan(topics: dict[str, Any], roster: dict[str, Any], limit: int | None = Non
         dealt[entry["id"]] = mine
         free = [t for t in free if t not in mine]
         made += 1
-    atomic_write(PLAN, "# Which topics are heard in which session; dealt once by `build.py --stage plan`.\n"
-                 + yaml.safe_dump(dict(sorted(dealt.items())), allow_unicode=True, sort_keys=False))
+    atomic_write(
+        PLAN,
+        "# Which topics are heard in which session; dealt once by `build.py --stage plan`.\n"
+        + yaml.safe_dump(dict(sorted(dealt.items())), allow_unicode=True, sort_keys=False),
+    )
     return dealt
 
 
@@ -105,7 +108,9 @@ def composed(session_id: str, sources: dict[str, Any]) -> dict[str, Any]:
     entries = sources["roster"]["sessions"]
     n = next(i for i, e in enumerate(entries) if e["id"] == session_id)
     entry = entries[n] | {"topics": sources["plan"][session_id]}
-    return scenes.Composer(entry, n, sources["topics"], sources["roster"], sources["procedure"], SEED).compose()
+    return scenes.Composer(
+        entry, n, sources["topics"], sources["roster"], sources["procedure"], SEED
+    ).compose()
 
 
 def fresh(stamp: Path, key: str, *outputs: Path) -> bool:
@@ -114,27 +119,56 @@ def fresh(stamp: Path, key: str, *outputs: Path) -> bool:
 
 def build(session_id: str, stages: tuple[str, ...], sources: dict[str, Any], threads: int) -> None:
     folder, out = WORK / session_id, OUT / "sessions" / session_id
-    scene_file, wav, times, heard = folder / "composed.json", folder / "audio.wav", folder / "times.json", folder / "asr.json"
+    scene_file, wav, times, heard = (
+        folder / "composed.json",
+        folder / "audio.wav",
+        folder / "times.json",
+        folder / "asr.json",
+    )
     if "compose" in stages:
         data = composed(session_id, sources)
         write_json(scene_file, data)
-        write_json(out / "session.json", {"session_id": session_id, "tenant": sources["roster"]["tenant"], "date": session_id,
-                                          "title": f"{data['title']}, acta {data['number']}", "consent": True})
-        say(f"{session_id} compose: {len(data['paragraphs'])} paragraphs, {sum(len(u['text'].split()) for u in data['utterances'])} words spoken")
+        write_json(
+            out / "session.json",
+            {
+                "session_id": session_id,
+                "tenant": sources["roster"]["tenant"],
+                "date": session_id,
+                "title": f"{data['title']}, acta {data['number']}",
+                "consent": True,
+            },
+        )
+        say(
+            f"{session_id} compose: {len(data['paragraphs'])} paragraphs, {sum(len(u['text'].split()) for u in data['utterances'])} words spoken"
+        )
     data = read_json(scene_file)
     if "word" in stages:
         word.write_acta(data, sources["roster"], out / "acta.docx", SEED)
         say(f"{session_id} word: {(out / 'acta.docx').stat().st_size // 1000} kB")
     if "voice" in stages:
-        key = sha256_bytes(dumps([data["utterances"], {k: p["voice"] for k, p in data["people"].items()}]) + sha256_file(HERE / "voice.py"))
+        key = sha256_bytes(
+            dumps([data["utterances"], {k: p["voice"] for k, p in data["people"].items()}])
+            + sha256_file(HERE / "voice.py")
+        )
         if not fresh(folder / "voice.key", key, wav, times):
             write_json(times, voice.voice_session(data, wav, SEED))
             atomic_write(folder / "voice.key", key)
         say(f"{session_id} voice: {read_json(times)['duration'] / 60:.1f} min")
     if "asr" in stages:
         began = time.monotonic()
-        t = transcribe(wav, heard, core_settings.load(), session_id=session_id, tenant=sources["roster"]["tenant"], beam=5, threads=threads, progress=False)
-        say(f"{session_id} asr: {len(t.words)} words, {t.duration / max(0.01, time.monotonic() - began):.1f} x real time")
+        t = transcribe(
+            wav,
+            heard,
+            core_settings.load(),
+            session_id=session_id,
+            tenant=sources["roster"]["tenant"],
+            beam=5,
+            threads=threads,
+            progress=False,
+        )
+        say(
+            f"{session_id} asr: {len(t.words)} words, {t.duration / max(0.01, time.monotonic() - began):.1f} x real time"
+        )
     if "gold" in stages:
         gold(data, read_json(times), read_transcript(heard), out)
         if session_id == SHORT:
@@ -164,7 +198,11 @@ def label(t: Transcript, times: list[dict[str, Any]], seed: int) -> Transcript:
 
     def turn_at(middle: float) -> int:
         i = max(0, bisect.bisect_right(starts, middle) - 1)
-        if i + 1 < len(spoken) and middle > spoken[i]["end"] and spoken[i + 1]["start"] - middle < middle - spoken[i]["end"]:
+        if (
+            i + 1 < len(spoken)
+            and middle > spoken[i]["end"]
+            and spoken[i + 1]["start"] - middle < middle - spoken[i]["end"]
+        ):
             i += 1
         return turns[i]
 
@@ -177,7 +215,14 @@ def label(t: Transcript, times: list[dict[str, Any]], seed: int) -> Transcript:
                 pieces.append([])
             pieces[-1].append(replace(w, speaker=heard[turn]))
             previous = turn
-    return assemble(pieces, t.session_id, t.tenant, t.duration, language=t.language, source=(t.source or "").split(" audio=")[0] + " + simulated diarisation")
+    return assemble(
+        pieces,
+        t.session_id,
+        t.tenant,
+        t.duration,
+        language=t.language,
+        source=(t.source or "").split(" audio=")[0] + " + simulated diarisation",
+    )
 
 
 def gold(data: dict[str, Any], times: dict[str, Any], t: Transcript, out: Path) -> None:
@@ -195,27 +240,58 @@ def gold(data: dict[str, Any], times: dict[str, Any], t: Transcript, out: Path) 
             unit += last is None or start >= last["end"]
             row |= {"start": start, "end": end, "unit": unit}
         rows.append(row)
-    atomic_write(out / "gold.json", "[\n" + ",\n".join(json.dumps(r, ensure_ascii=False) for r in rows) + "\n]\n")
+    atomic_write(
+        out / "gold.json", "[\n" + ",\n".join(json.dumps(r, ensure_ascii=False) for r in rows) + "\n]\n"
+    )
     aligned = sum(r["start"] is not None for r in rows)
-    say(f"{t.session_id} gold: {aligned} of {len(rows)} paragraphs spoken; {(out / 'transcript.json').stat().st_size // 1000} kB transcript")
+    say(
+        f"{t.session_id} gold: {aligned} of {len(rows)} paragraphs spoken; {(out / 'transcript.json').stat().st_size // 1000} kB transcript"
+    )
 
 
 def opus(wav: Path, out: Path) -> None:
     part = out.with_name("part-" + out.name)
-    subprocess.run(["ffmpeg", "-y", "-loglevel", "error", "-i", str(wav), "-c:a", "libopus", "-b:a", "24k", "-application", "voip",
-                    "-fflags", "+bitexact", "-flags:a", "+bitexact", str(part)], check=True)
+    subprocess.run(
+        [
+            "ffmpeg",
+            "-y",
+            "-loglevel",
+            "error",
+            "-i",
+            str(wav),
+            "-c:a",
+            "libopus",
+            "-b:a",
+            "24k",
+            "-application",
+            "voip",
+            "-fflags",
+            "+bitexact",
+            "-flags:a",
+            "+bitexact",
+            str(part),
+        ],
+        check=True,
+    )
     part.replace(out)
 
 
 def roster_file(roster: dict[str, Any]) -> None:
     """roster.json: who sits in the council, as an operator would hand it over."""
     people = roster["people"]
-    row = lambda k: {"key": k, "name": people[k]["name"], "role": people[k]["role"], "party": people[k]["party"]}  # noqa: E731
+    row = lambda k: {
+        "key": k,
+        "name": people[k]["name"],
+        "role": people[k]["role"],
+        "party": people[k]["party"],
+    }  # noqa: E731
     write_json(OUT / "roster.json", [row(k) for k in people])
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--session", action="append", help="only this one (may be repeated)")
     parser.add_argument("--stage", default="all", choices=("all", "plan", *STAGES))
     parser.add_argument("--threads", type=int, default=0, help="threads of the recogniser; 0: all cores")
@@ -224,7 +300,13 @@ def main() -> None:
     roster, topics = compose.load("roster"), compose.load_topics()
     if args.stage in ("all", "plan"):
         plan(topics, roster, args.limit)
-    sources = {"roster": roster, "topics": topics, "procedure": compose.load("procedure"), "written": compose.written_sessions(), "plan": read_plan()}
+    sources = {
+        "roster": roster,
+        "topics": topics,
+        "procedure": compose.load("procedure"),
+        "written": compose.written_sessions(),
+        "plan": read_plan(),
+    }
     roster_file(roster)
     everything = sorted({*sources["written"], *sources["plan"]}, key=lambda s: (s != SHORT, s))
     if unknown := set(args.session or []) - set(everything):

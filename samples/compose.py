@@ -17,10 +17,37 @@ SOURCES = Path(__file__).resolve().parent / "sources"
 MONTHS = "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre".split()
 ORDINALS = "Primero Segundo Tercero Cuarto Quinto Sexto Séptimo Octavo Noveno Décimo Undécimo".split()
 TITLES = {  # treatment: sex
-    "ingeniero": "m", "ingeniera": "f", "doctor": "m", "doctora": "f", "señor": "m", "señora": "f", "arquitecto": "m", "arquitecta": "f",
-    "profesor": "m", "profesora": "f", "capitán": "m", "teniente": "m", "mayor": "m", "coronel": "m", "abogado": "m", "abogada": "f",
-    "licenciado": "m", "licenciada": "f", "don": "m", "doña": "f", "médico": "m", "médica": "f", "enfermera": "f", "economista": "m",
-    "contador": "m", "contadora": "f", "comandante": "m", "padre": "m", "hermana": "f", "intendente": "m", "subintendente": "m",
+    "ingeniero": "m",
+    "ingeniera": "f",
+    "doctor": "m",
+    "doctora": "f",
+    "señor": "m",
+    "señora": "f",
+    "arquitecto": "m",
+    "arquitecta": "f",
+    "profesor": "m",
+    "profesora": "f",
+    "capitán": "m",
+    "teniente": "m",
+    "mayor": "m",
+    "coronel": "m",
+    "abogado": "m",
+    "abogada": "f",
+    "licenciado": "m",
+    "licenciada": "f",
+    "don": "m",
+    "doña": "f",
+    "médico": "m",
+    "médica": "f",
+    "enfermera": "f",
+    "economista": "m",
+    "contador": "m",
+    "contadora": "f",
+    "comandante": "m",
+    "padre": "m",
+    "hermana": "f",
+    "intendente": "m",
+    "subintendente": "m",
 }
 MALE_IN_A = {"josé", "garcía", "borja"}
 
@@ -40,7 +67,9 @@ def load_topics() -> dict[str, dict[str, Any]]:
 
 def written_sessions() -> dict[str, dict[str, Any]]:
     """The sessions written out by hand, by id."""
-    found = [yaml.safe_load(p.read_text(encoding="utf-8")) for p in sorted((SOURCES / "sessions").glob("*.yaml"))]
+    found = [
+        yaml.safe_load(p.read_text(encoding="utf-8")) for p in sorted((SOURCES / "sessions").glob("*.yaml"))
+    ]
     return {s["session_id"]: s for s in found}
 
 
@@ -51,7 +80,9 @@ def words_of(topic: dict[str, Any]) -> int:
 # -- people and slots -------------------------------------------------------------------------------------------
 
 
-def guest(entry: dict[str, Any], voices: dict[str, list[dict[str, Any]]], used: dict[str, int]) -> dict[str, Any]:
+def guest(
+    entry: dict[str, Any], voices: dict[str, list[dict[str, Any]]], used: dict[str, int]
+) -> dict[str, Any]:
     """A guest with sex guessed from treatment or first name, and the next free voice of that sex."""
     first, *rest = entry["name"].split()
     sex = entry.get("sex") or TITLES.get(first.lower())
@@ -62,10 +93,37 @@ def guest(entry: dict[str, Any], voices: dict[str, list[dict[str, Any]]], used: 
     if sex is None:
         given = name.split()[0].lower()
         sex = "f" if given.endswith("a") and given not in MALE_IN_A else "m"
-        sex = "f" if given in {"carmen", "inés", "luz", "beatriz", "rosario", "isabel", "ester", "nohemí", "yineth", "leonor", "flor", "irene", "berenice", "mercedes"} else sex
+        sex = (
+            "f"
+            if given
+            in {
+                "carmen",
+                "inés",
+                "luz",
+                "beatriz",
+                "rosario",
+                "isabel",
+                "ester",
+                "nohemí",
+                "yineth",
+                "leonor",
+                "flor",
+                "irene",
+                "berenice",
+                "mercedes",
+            }
+            else sex
+        )
     used[sex] = used.get(sex, -1) + 1
     voice = voices[sex][used[sex] % len(voices[sex])]
-    return {"name": name, "title": title, "role": entry.get("role") or ("ciudadana" if sex == "f" else "ciudadano"), "party": "", "sex": sex, "voice": voice}
+    return {
+        "name": name,
+        "title": title,
+        "role": entry.get("role") or ("ciudadana" if sex == "f" else "ciudadano"),
+        "party": "",
+        "sex": sex,
+        "voice": voice,
+    }
 
 
 def forms(person: dict[str, Any]) -> dict[str, str]:
@@ -79,11 +137,23 @@ def forms(person: dict[str, Any]) -> dict[str, str]:
         vocativo = f"{trato} {surname.split()[0]}"
     else:
         trato = person.get("title") or ("señora" if f else "señor")
-        persona = f"{trato} {person['name']}" if trato in ("don", "doña") else f"{article} {trato} {person['name']}"
+        persona = (
+            f"{trato} {person['name']}" if trato in ("don", "doña") else f"{article} {trato} {person['name']}"
+        )
         vocativo = f"{trato} {person['name'].split()[0] if trato in ('don', 'doña') else surname.split()[0]}"
     given = " ".join(person["name"].split()[:-2])
-    return {"nombre": person["name"], "apellido": surname, "lista": f"{surname} {given}".upper(), "partido": person["party"], "cargo": person["role"], "persona": persona,
-            "persona_M": persona[0].upper() + persona[1:], "vocativo": vocativo, "vocativo_M": vocativo[0].upper() + vocativo[1:], "trato": trato}
+    return {
+        "nombre": person["name"],
+        "apellido": surname,
+        "lista": f"{surname} {given}".upper(),
+        "partido": person["party"],
+        "cargo": person["role"],
+        "persona": persona,
+        "persona_M": persona[0].upper() + persona[1:],
+        "vocativo": vocativo,
+        "vocativo_M": vocativo[0].upper() + vocativo[1:],
+        "trato": trato,
+    }
 
 
 def topic_slots(people: dict[str, dict[str, Any]]) -> dict[str, str]:
@@ -92,8 +162,15 @@ def topic_slots(people: dict[str, dict[str, Any]]) -> dict[str, str]:
     for key, person in people.items():
         f = forms(person)
         titled = f"{person['title']} {person['name']}" if person.get("title") else person["name"]
-        slots |= {key: titled, f"{key}_apellido": f["apellido"], f"{key}_partido": f["partido"], f"{key}_role": person["role"],
-                  f"concejal_{key}": f"honorable {f['trato']} {person['name']}" if person["party"] else f"{f['trato']} {person['name']}"}
+        slots |= {
+            key: titled,
+            f"{key}_apellido": f["apellido"],
+            f"{key}_partido": f["partido"],
+            f"{key}_role": person["role"],
+            f"concejal_{key}": f"honorable {f['trato']} {person['name']}"
+            if person["party"]
+            else f"{f['trato']} {person['name']}",
+        }
     return slots
 
 
@@ -112,7 +189,9 @@ def clock(minutes: int) -> tuple[str, str]:
     h, m = divmod(minutes, 60)
     twelve = (h - 1) % 12 + 1
     part = "de la mañana" if h < 12 else "de la tarde"
-    return f"{twelve}:{m:02d} {'a. m.' if h < 12 else 'p. m.'}", (f"{twelve} y {m} {part}" if m else f"{twelve} en punto {part}")
+    return f"{twelve}:{m:02d} {'a. m.' if h < 12 else 'p. m.'}", (
+        f"{twelve} y {m} {part}" if m else f"{twelve} en punto {part}"
+    )
 
 
 # -- a session being put together -------------------------------------------------------------------------------
@@ -147,19 +226,31 @@ class Session:
         for p in scene.get("paragraphs") or []:
             span = p.get("speech")
             if span and base + span[1] > said:
-                raise ValueError(f"{self.session_id}: {p['text'][:50]!r} rests on utterance {span}, the scene has {said - base}")
+                raise ValueError(
+                    f"{self.session_id}: {p['text'][:50]!r} rests on utterance {span}, the scene has {said - base}"
+                )
             rows = p["text"].split("\n") if p["kind"] == "table" else [p["text"]]
             for n, row in enumerate(rows):
-                self.write(p["kind"], fill(row.strip(), slots), [base + span[0], base + span[1]] if span else None,
-                           **({"row": n} if p["kind"] == "table" else {}),
-                           **({"picture": f"{self.session_id}-{len(self.paragraphs)}"} if p.get("picture") else {}))
+                self.write(
+                    p["kind"],
+                    fill(row.strip(), slots),
+                    [base + span[0], base + span[1]] if span else None,
+                    **({"row": n} if p["kind"] == "table" else {}),
+                    **({"picture": f"{self.session_id}-{len(self.paragraphs)}"} if p.get("picture") else {}),
+                )
 
     def data(self) -> dict[str, Any]:
         for u in self.utterances:
             if u["speaker"] is not None and u["speaker"] not in self.people:
                 raise ValueError(f"{self.session_id}: nobody is called {u['speaker']!r}")
-        return {"session_id": self.session_id, "number": self.number, "title": self.title,
-                "people": self.people, "utterances": self.utterances, "paragraphs": self.paragraphs}
+        return {
+            "session_id": self.session_id,
+            "number": self.number,
+            "title": self.title,
+            "people": self.people,
+            "utterances": self.utterances,
+            "paragraphs": self.paragraphs,
+        }
 
 
 class Bank:
@@ -183,7 +274,10 @@ def dealt(items: list[Any], n: int) -> Any:
 def written(source: dict[str, Any], roster: dict[str, Any]) -> dict[str, Any]:
     """A session written out by hand."""
     used: dict[str, int] = {}
-    people = {**roster["people"], **{g["key"]: guest(g, roster["guest_voices"], used) for g in source.get("guests") or []}}
+    people = {
+        **roster["people"],
+        **{g["key"]: guest(g, roster["guest_voices"], used) for g in source.get("guests") or []},
+    }
     s = Session(source["session_id"], str(source["number"]), source.get("title", "Sesión ordinaria"), people)
     slots = topic_slots(people)
     for scene in source["scenes"]:

@@ -12,7 +12,15 @@ from compose import MONTHS, ORDINALS, Bank, Session, clock, dealt, fill, forms, 
 class Composer:
     """One composed session. `n`: its place among the sessions, which chooses the formulas' variants."""
 
-    def __init__(self, plan: dict[str, Any], n: int, topics: dict[str, Any], roster: dict[str, Any], procedure: dict[str, Any], seed: int) -> None:
+    def __init__(
+        self,
+        plan: dict[str, Any],
+        n: int,
+        topics: dict[str, Any],
+        roster: dict[str, Any],
+        procedure: dict[str, Any],
+        seed: int,
+    ) -> None:
         self.plan, self.n, self.roster, self.procedure = plan, n, roster, procedure
         self.topics = [topics[t] for t in plan["topics"]]
         self.rng = random.Random(f"{seed}:{plan['id']}")
@@ -33,9 +41,18 @@ class Composer:
         self.here = [k for k in councillors if k not in self.absent]
         on_time = [k for k in self.here if k != self.late]
         self.slots: dict[str, Any] = {
-            "fecha": spoken_date, "fecha_voz": spoken_date, "hora": hour, "hora_voz": hour_spoken, "numero": plan["number"],
-            "numero_voz": plan["number"], "presidente": self.people["president"]["name"], "secretaria": self.people["secretary"]["name"],
-            "presentes": len(on_time), "presentes_voz": len(on_time), "anterior": plan["number"] - 1, "anterior_voz": plan["number"] - 1,
+            "fecha": spoken_date,
+            "fecha_voz": spoken_date,
+            "hora": hour,
+            "hora_voz": hour_spoken,
+            "numero": plan["number"],
+            "numero_voz": plan["number"],
+            "presidente": self.people["president"]["name"],
+            "secretaria": self.people["secretary"]["name"],
+            "presentes": len(on_time),
+            "presentes_voz": len(on_time),
+            "anterior": plan["number"] - 1,
+            "anterior_voz": plan["number"] - 1,
         }
         self.councillors, self.on_time = councillors, on_time
         self.aside_budget = 3
@@ -74,8 +91,14 @@ class Composer:
         w("body", fill("Sesión ordinaria del {fecha}. Lugar: " + self.roster["place"] + ".", self.slots))
         w("body", fill("Hora de citación: {hora}.", self.slots))
         if self.n % 2 == 0:
-            for row, (a, b) in enumerate([("Dignatario", "Cargo"), (self.slots["presidente"], "Presidente"),
-                                          (self.people["vp"]["name"], "Vicepresidenta"), (self.slots["secretaria"], "Secretaria general")]):
+            for row, (a, b) in enumerate(
+                [
+                    ("Dignatario", "Cargo"),
+                    (self.slots["presidente"], "Presidente"),
+                    (self.people["vp"]["name"], "Vicepresidenta"),
+                    (self.slots["secretaria"], "Secretaria general"),
+                ]
+            ):
                 w("table", f"{a} | {b}", row=row)
         for line in self.pick("before"):
             self.s.say("secretary" if "presidente" in line.lower() else "president", line)
@@ -92,7 +115,11 @@ class Composer:
         if self.n % 8 in (2, 5):
             lead = s.say("secretary", self.pick("rollcall_block"))
             names = ", ".join(self.people[k]["name"] for k in self.on_time)
-            excused = "; con excusa, " + " y ".join(self.people[k]["name"] for k in self.absent) if self.absent else ""
+            excused = (
+                "; con excusa, " + " y ".join(self.people[k]["name"] for k in self.absent)
+                if self.absent
+                else ""
+            )
             span = s.say("secretary", f"{names}{excused}.")
             s.write("formula", self.pick("rollcall_lead"), lead)
             for k in self.on_time:
@@ -105,7 +132,11 @@ class Composer:
             s.write("formula", self.pick("rollcall_lead"), s.say("secretary", dealt(each["intro"], self.n)))
             for k in [c for c in self.councillors if c != self.late]:
                 person = forms(self.people[k])
-                called = call if self.people[k]["sex"] == "m" or "Doctor" not in call else call.replace("Doctor", "Doctora")
+                called = (
+                    call
+                    if self.people[k]["sex"] == "m" or "Doctor" not in call
+                    else call.replace("Doctor", "Doctora")
+                )
                 first = s.say("secretary", self.text(called, **person))
                 if k in self.absent:
                     last = s.say("secretary", self.bank.draw("absent", each["absent"]))
@@ -124,13 +155,20 @@ class Composer:
         if self.plan.get("minutes_vote"):
             self.minutes_title = self.text(dealt(self.procedure["minutes_vote"]["title"], self.n))
             self.items.append(self.minutes_title)
-        self.items += [self.text(t["title"], **self.topic_people(t)[2]) for t in self.topics if t["kind"] != "withdrawn"]
+        self.items += [
+            self.text(t["title"], **self.topic_people(t)[2]) for t in self.topics if t["kind"] != "withdrawn"
+        ]
         self.varios_title = dealt(self.procedure["varios"]["title"], self.n)
         self.items.append(self.varios_title)
         numbered = self.n % 4 != 1
         for k, item in enumerate(self.items):
             spoken = f"{ORDINALS[k] if self.n % 3 else f'Punto {k + 1}'}. {item.replace('n.º', 'número')}."
-            s.write("agenda", f"{k + 1}. {item}." if numbered else f"{item}.", s.say("secretary", spoken), **({} if numbered else {"number": True}))
+            s.write(
+                "agenda",
+                f"{k + 1}. {item}." if numbered else f"{item}.",
+                s.say("secretary", spoken),
+                **({} if numbered else {"number": True}),
+            )
         v = self.pick("agenda_vote")
         first = s.say("president", v["president"])
         s.write("vote", self.text(v["text"]), [first[0], s.say("secretary", self.text(v["secretary"]))[1]])
@@ -144,17 +182,27 @@ class Composer:
 
     def minutes(self) -> None:
         bank = self.procedure["minutes_vote"]
-        self.head(self.minutes_title, fill(dealt(bank["read"], self.n), {"titulo_voz": self.minutes_title.lower().replace("n.º", "número")}))
+        self.head(
+            self.minutes_title,
+            fill(
+                dealt(bank["read"], self.n),
+                {"titulo_voz": self.minutes_title.lower().replace("n.º", "número")},
+            ),
+        )
         v = dealt(bank["variants"], self.n // 2)
         first = self.s.say("president", self.text(v["president"]))
         self.s.write("vote", self.text(v["text"]), [first[0], self.s.say("secretary", v["secretary"])[1]])
 
-    def topic_people(self, topic: dict[str, Any]) -> tuple[dict[str, str], dict[str, dict[str, Any]], dict[str, str]]:
+    def topic_people(
+        self, topic: dict[str, Any]
+    ) -> tuple[dict[str, str], dict[str, dict[str, Any]], dict[str, str]]:
         """`rename` (abstract key -> key of this session), people by abstract key, and the slots; stable per topic."""
         if not hasattr(self, "casts"):
             self.casts: dict[str, Any] = {}
         if topic["id"] not in self.casts:
-            used_keys = {u["speaker"] for sc in topic["scenes"] for u in sc.get("speech") or [] if "speaker" in u}
+            used_keys = {
+                u["speaker"] for sc in topic["scenes"] for u in sc.get("speech") or [] if "speaker" in u
+            }
             used_keys |= {h["to"] for sc in topic["scenes"] if (h := sc.get("handover"))}
             letters = sorted(set("ABCDEFGH") & used_keys | set("ABCD"))
             crew = [k for k in self.on_time if k != "president"]
@@ -179,7 +227,13 @@ class Composer:
         if topic["kind"] == "bill" and not wrote_vote:
             self.vote("el proyecto de acuerdo")
 
-    def scenes(self, topic: dict[str, Any], rename: dict[str, str], people: dict[str, dict[str, Any]], slots: dict[str, str]) -> None:
+    def scenes(
+        self,
+        topic: dict[str, Any],
+        rename: dict[str, str],
+        people: dict[str, dict[str, Any]],
+        slots: dict[str, str],
+    ) -> None:
         for k, scene in enumerate(topic["scenes"]):
             if to := (scene.get("handover") or {}).get("to"):
                 known = forms(people[to])
@@ -201,18 +255,30 @@ class Composer:
         slots = {"asunto": matter, "si": yes, "no": no, "si_voz": yes, "no_voz": no if no else "ninguno"}
         v = self.bank.draw("vote")
         first = self.s.say("president", self.text(v["president"], **slots))
-        self.s.write("vote", self.text(v["text"], **slots), [first[0], self.s.say("secretary", self.text(v["secretary"], **slots))[1]])
+        self.s.write(
+            "vote",
+            self.text(v["text"], **slots),
+            [first[0], self.s.say("secretary", self.text(v["secretary"], **slots))[1]],
+        )
         against = set(self.rng.sample([k for k in self.here if k != "president"], no))
         if self.n % 2:
             self.s.write("table", "Concejal | Sí | No", row=0)
             for r, k in enumerate(self.here, 1):
-                self.s.write("table", f"{self.people[k]['name']} | {'' if k in against else 'X'} | {'X' if k in against else ''}", row=r)
+                self.s.write(
+                    "table",
+                    f"{self.people[k]['name']} | {'' if k in against else 'X'} | {'X' if k in against else ''}",
+                    row=r,
+                )
 
     def late_arrival(self) -> None:
         each, person = self.procedure["rollcall_each"], forms(self.people[self.late])
         span = self.s.say(self.late, dealt(each["late"], self.n // 2))
-        self.s.say("secretary", "Queda registrada su asistencia." if self.n % 4 == 1 else "Ya lo anoto, gracias.")
-        self.s.write("body", self.text(dealt(each["late_text"], self.n // 2), **person), [span[0], span[1] + 1])
+        self.s.say(
+            "secretary", "Queda registrada su asistencia." if self.n % 4 == 1 else "Ya lo anoto, gracias."
+        )
+        self.s.write(
+            "body", self.text(dealt(each["late_text"], self.n // 2), **person), [span[0], span[1] + 1]
+        )
 
     def recess(self) -> None:
         v = dealt(self.procedure["recess"], self.n // 2)
@@ -230,7 +296,11 @@ class Composer:
         authors = self.rng.sample([k for k in self.here if k != "president"], 2)
         for author, item in zip(authors, mine, strict=True):
             v, known = self.bank.draw("handover"), forms(self.people[author])
-            self.s.write("handover", self.text(v["text"], **known), self.s.say("president", self.text(v["speech"], **known)))
+            self.s.write(
+                "handover",
+                self.text(v["text"], **known),
+                self.s.say("president", self.text(v["speech"], **known)),
+            )
             self.s.write("list", item["text"], self.s.say(author, item["speech"]))
         for topic in [t for t in self.topics if t["kind"] == "withdrawn"]:
             rename, people, slots = self.topic_people(topic)
@@ -240,13 +310,20 @@ class Composer:
         seconds = sum(len(u["text"].split()) / 2.2 + u.get("seconds", 0) for u in self.s.utterances)
         hour, spoken = clock(self.opens + round(seconds / 60))
         v = self.pick("closing")
-        self.s.write("formula", self.text(v["text"], hora=hour).replace("m..", "m."), self.s.say("president", self.text(v["speech"], hora_voz=spoken)))
+        self.s.write(
+            "formula",
+            self.text(v["text"], hora=hour).replace("m..", "m."),
+            self.s.say("president", self.text(v["speech"], hora_voz=spoken)),
+        )
         self.s.write("body", self.pick("constancia"))
         if self.n % 3 == 2:
             self.s.write("table", "Concejal | Ingreso | Salida", row=0)
             for r, k in enumerate(self.here, 1):
                 came = clock(self.opens + (17 if k == self.late else 0))[0]
                 self.s.write("table", f"{self.people[k]['name']} | {came} | {hour}", row=r)
-        for name, role in ((self.slots["presidente"], "Presidente"), (self.slots["secretaria"], "Secretaria General")):
+        for name, role in (
+            (self.slots["presidente"], "Presidente"),
+            (self.slots["secretaria"], "Secretaria General"),
+        ):
             self.s.write("signature", name.upper())
             self.s.write("signature", role)

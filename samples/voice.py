@@ -16,7 +16,20 @@ RATE = 22_050  # espeak-ng's own; the track is brought to 16 kHz at the end
 
 def espeak(text: str, voice: dict[str, Any]) -> np.ndarray:
     """Samples of one utterance without the silence around it."""
-    command = ["espeak-ng", "-v", f"{voice['lang']}+{voice['variant']}", "-p", str(voice["pitch"]), "-s", str(voice["speed"]), "-g", str(voice["gap"]), "--stdout", "--", text]
+    command = [
+        "espeak-ng",
+        "-v",
+        f"{voice['lang']}+{voice['variant']}",
+        "-p",
+        str(voice["pitch"]),
+        "-s",
+        str(voice["speed"]),
+        "-g",
+        str(voice["gap"]),
+        "--stdout",
+        "--",
+        text,
+    ]
     sound = subprocess.run(command, capture_output=True, check=True).stdout
     with wave.open(io.BytesIO(sound)) as f:
         if f.getframerate() != RATE:
@@ -30,7 +43,9 @@ def room_noise(seconds: float, rng: np.random.Generator) -> np.ndarray:
     """Mains hum and a soft hiss, about 38 dB under the voices."""
     n = int(seconds * RATE)
     t = np.arange(n, dtype=np.float32) / RATE
-    hiss = np.convolve(rng.standard_normal(n).astype(np.float32), np.ones(5, dtype=np.float32) / 5, mode="same")
+    hiss = np.convolve(
+        rng.standard_normal(n).astype(np.float32), np.ones(5, dtype=np.float32) / 5, mode="same"
+    )
     return 55 * hiss + 30 * np.sin(2 * np.pi * 60 * t) + 12 * np.sin(2 * np.pi * 180 * t)
 
 
@@ -55,17 +70,43 @@ def voice_session(composed: dict[str, Any], out: Path, seed: int) -> dict[str, A
         samples = espeak(u["text"], composed["people"][u["speaker"]]["voice"])
         gain = 9000 / max(1.0, float(np.sqrt((samples**2).mean()))) * rng.uniform(0.35, 0.5)
         pieces.append(samples * gain)
-        times.append({"start": round(at, 3), "end": round(at + len(samples) / RATE, 3), "speaker": u["speaker"]})
+        times.append(
+            {"start": round(at, 3), "end": round(at + len(samples) / RATE, 3), "speaker": u["speaker"]}
+        )
         at += len(samples) / RATE
         before = u["speaker"]
     pad(1.0)
     track = np.concatenate(pieces)
-    track += room_noise(len(track) / RATE + 1, np.random.default_rng([seed, *composed["session_id"].encode()]))[: len(track)]
+    track += room_noise(
+        len(track) / RATE + 1, np.random.default_rng([seed, *composed["session_id"].encode()])
+    )[: len(track)]
     raw = np.clip(track, -32000, 32000).astype("<i2").tobytes()
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(out.name + ".part")
     # -D: no dither, so the same sources give the same bytes
-    subprocess.run(["sox", "-D", "-t", "raw", "-r", str(RATE), "-e", "signed", "-b", "16", "-c", "1", "-", "-t", "wav", "-r", "16000", str(part)],
-                   input=raw, check=True)
+    subprocess.run(
+        [
+            "sox",
+            "-D",
+            "-t",
+            "raw",
+            "-r",
+            str(RATE),
+            "-e",
+            "signed",
+            "-b",
+            "16",
+            "-c",
+            "1",
+            "-",
+            "-t",
+            "wav",
+            "-r",
+            "16000",
+            str(part),
+        ],
+        input=raw,
+        check=True,
+    )
     part.replace(out)
     return {"duration": round(len(track) / RATE, 3), "utterances": times}

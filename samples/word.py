@@ -25,11 +25,23 @@ from astra_lib.core.records import atomic_write
 
 # Word in Spanish gives its built-in styles these ids
 STYLE_IDS = {
-    "ListParagraph": "Prrafodelista", "NoSpacing": "Sinespaciado", "Heading1": "Ttulo1", "Heading2": "Ttulo2", "Title": "Puesto",
-    "TableGrid": "Tablaconcuadrcula", "Header": "Encabezado", "Footer": "Piedepgina", "DefaultParagraphFont": "Fuentedeprrafopredeter",
-    "TableNormal": "Tablanormal", "NoList": "Sinlista",
+    "ListParagraph": "Prrafodelista",
+    "NoSpacing": "Sinespaciado",
+    "Heading1": "Ttulo1",
+    "Heading2": "Ttulo2",
+    "Title": "Puesto",
+    "TableGrid": "Tablaconcuadrcula",
+    "Header": "Encabezado",
+    "Footer": "Piedepgina",
+    "DefaultParagraphFont": "Fuentedeprrafopredeter",
+    "TableNormal": "Tablanormal",
+    "NoList": "Sinlista",
 }
-FAR_EAST = ("Times New Roman", "Calibri", "Arial")  # seen by no reader of Spanish, repeated by Word everywhere
+FAR_EAST = (
+    "Times New Roman",
+    "Calibri",
+    "Arial",
+)  # seen by no reader of Spanish, repeated by Word everywhere
 LANGS = ("es-CO", "es-CO", "es-ES", "es-MX")
 BULLETS, NUMBERS = 41, 42
 
@@ -56,7 +68,9 @@ def slide(seed: str) -> bytes:
     d.text((16, 14), "Ejecución 2025 - 2026", fill="white")
     for k in range(7):
         height = rng.randint(40, 250)
-        d.rectangle((50 + 80 * k, 330 - height, 100 + 80 * k, 330), fill=rng.choice(["#2a6db0", "#6fa287", "#c98a2b"]))
+        d.rectangle(
+            (50 + 80 * k, 330 - height, 100 + 80 * k, 330), fill=rng.choice(["#2a6db0", "#6fa287", "#c98a2b"])
+        )
     d.line((30, 330, 620, 330), fill="black", width=2)
     return png(image)
 
@@ -111,7 +125,11 @@ class Mess:
         marked = self.rng.random() < 0.12
         if marked:
             self.bookmark += 1
-            p.append(parse_xml(f'<w:bookmarkStart {nsdecls("w")} w:id="{self.bookmark}" w:name="_Hlk{100000000 + self.bookmark * 7919}"/>'))
+            p.append(
+                parse_xml(
+                    f'<w:bookmarkStart {nsdecls("w")} w:id="{self.bookmark}" w:name="_Hlk{100000000 + self.bookmark * 7919}"/>'
+                )
+            )
         for part, is_bold in ((text[: bold[0]], False), (text[slice(*bold)], True), (text[bold[1] :], False)):
             for piece in self.pieces(part) if part else []:
                 spelled = self.rng.random() < 0.08
@@ -137,13 +155,21 @@ def page_field(p: Any) -> None:
     """`Página N de M` with real fields."""
     for word, code in (("Página ", "PAGE"), (" de ", "NUMPAGES")):
         p.add_run(word).font.size = Pt(8)
-        for kind, text in (("begin", None), (None, f" {code} "), ("separate", None), ("text", "1"), ("end", None)):
+        for kind, text in (
+            ("begin", None),
+            (None, f" {code} "),
+            ("separate", None),
+            ("text", "1"),
+            ("end", None),
+        ):
             run = p.add_run()
             run.font.size = Pt(8)
             if kind == "text":
                 run.text = text
             elif kind is None:
-                run._r.append(parse_xml(f'<w:instrText {nsdecls("w")} xml:space="preserve">{text}</w:instrText>'))
+                run._r.append(
+                    parse_xml(f'<w:instrText {nsdecls("w")} xml:space="preserve">{text}</w:instrText>')
+                )
             else:
                 run._r.append(parse_xml(f'<w:fldChar {nsdecls("w")} w:fldCharType="{kind}"/>'))
 
@@ -151,12 +177,23 @@ def page_field(p: Any) -> None:
 def numbering(document: Any) -> None:
     """A bullet list and a decimal list, under the ids BULLETS and NUMBERS."""
     part = document.part.numbering_part.element
-    for number, fmt, text, font in ((BULLETS, "bullet", "\u2022", '<w:rPr><w:rFonts w:ascii="Arial" w:hAnsi="Arial" w:hint="default"/></w:rPr>'), (NUMBERS, "decimal", "%1.", "")):
+    for number, fmt, text, font in (
+        (
+            BULLETS,
+            "bullet",
+            "\u2022",
+            '<w:rPr><w:rFonts w:ascii="Arial" w:hAnsi="Arial" w:hint="default"/></w:rPr>',
+        ),
+        (NUMBERS, "decimal", "%1.", ""),
+    ):
         abstract = parse_xml(
             f'<w:abstractNum {nsdecls("w")} w:abstractNumId="{number}"><w:multiLevelType w:val="hybridMultilevel"/><w:lvl w:ilvl="0"><w:start w:val="1"/>'
-            f'<w:numFmt w:val="{fmt}"/><w:lvlText w:val="{text}"/><w:lvlJc w:val="left"/><w:pPr><w:ind w:left="720" w:hanging="360"/></w:pPr>{font}</w:lvl></w:abstractNum>')
+            f'<w:numFmt w:val="{fmt}"/><w:lvlText w:val="{text}"/><w:lvlJc w:val="left"/><w:pPr><w:ind w:left="720" w:hanging="360"/></w:pPr>{font}</w:lvl></w:abstractNum>'
+        )
         part.insert(len(part.findall(qn("w:abstractNum"))), abstract)
-        part.append(parse_xml(f'<w:num {nsdecls("w")} w:numId="{number}"><w:abstractNumId w:val="{number}"/></w:num>'))
+        part.append(
+            parse_xml(f'<w:num {nsdecls("w")} w:numId="{number}"><w:abstractNumId w:val="{number}"/></w:num>')
+        )
 
 
 def spanish_ids(document: Any) -> None:
@@ -169,9 +206,13 @@ def spanish_ids(document: Any) -> None:
     for element in styles.iter():
         for attribute in (qn("w:styleId"), qn("w:val")):
             value = element.get(attribute)
-            if value in STYLE_IDS and (attribute == qn("w:styleId") or element.tag in (qn("w:basedOn"), qn("w:next"), qn("w:link"))):
+            if value in STYLE_IDS and (
+                attribute == qn("w:styleId") or element.tag in (qn("w:basedOn"), qn("w:next"), qn("w:link"))
+            ):
                 element.set(attribute, STYLE_IDS[value])
-    for key, relation in list(document.part.rels.items()):  # a leftover of the library's own template, which knows other styles
+    for key, relation in list(
+        document.part.rels.items()
+    ):  # a leftover of the library's own template, which knows other styles
         if relation.reltype.endswith("/stylesWithEffects"):
             del document.part.rels[key]
     for part in (document.sections[0].header, document.sections[0].footer):
@@ -217,12 +258,17 @@ class Acta:
         head.add_run().add_picture(io.BytesIO(emblem()), width=Cm(1.6))
         line = section.header.add_paragraph()
         line.alignment = WD_ALIGN_PARAGRAPH.CENTER
-        for text, bold in ((roster["council"].upper(), True), (f" — {roster['department']}, Colombia. NIT 890.000.417-3", False)):
+        for text, bold in (
+            (roster["council"].upper(), True),
+            (f" — {roster['department']}, Colombia. NIT 890.000.417-3", False),
+        ):
             run = line.add_run(text)
             run.bold, run.font.size, run.font.name = bold, Pt(8), "Arial"
         foot = section.footer.paragraphs[0]
         foot.alignment = WD_ALIGN_PARAGRAPH.CENTER
-        foot.add_run(f"Acta No. {self.data['number']} · Calle 10 # 8-21, Palacio Municipal · ").font.size = Pt(8)
+        foot.add_run(
+            f"Acta No. {self.data['number']} · Calle 10 # 8-21, Palacio Municipal · "
+        ).font.size = Pt(8)
         page_field(foot)
 
     def paragraph(self, item: dict[str, Any]) -> None:
@@ -231,18 +277,34 @@ class Acta:
         gap = '<w:spacing w:after="120"/>'
         if item.get("picture"):
             styled(p, "Sinespaciado", '<w:jc w:val="center"/>')
-            self.document.paragraphs[-1].add_run().add_picture(io.BytesIO(slide(item["picture"])), width=Cm(9))
+            self.document.paragraphs[-1].add_run().add_picture(
+                io.BytesIO(slide(item["picture"])), width=Cm(9)
+            )
         elif kind == "heading":
             centre = len(self.document.paragraphs) < 4
-            styled(p, self.heading, f'<w:spacing w:before="120" w:after="120"/><w:jc w:val="{"center" if centre else "left"}"/>')
+            styled(
+                p,
+                self.heading,
+                f'<w:spacing w:before="120" w:after="120"/><w:jc w:val="{"center" if centre else "left"}"/>',
+            )
             self.mess.fill(p, text, (0, len(text)))
         elif kind in ("list", "rollcall", "agenda"):
-            number = NUMBERS if kind == "agenda" and item.get("number") else BULLETS if kind == "list" or self.heading == "Ttulo1" and kind == "rollcall" else 0
+            number = (
+                NUMBERS
+                if kind == "agenda" and item.get("number")
+                else BULLETS
+                if kind == "list" or self.heading == "Ttulo1" and kind == "rollcall"
+                else 0
+            )
             listed = f'<w:numPr><w:ilvl w:val="0"/><w:numId w:val="{number}"/></w:numPr>' if number else ""
             styled(p, "Prrafodelista", listed + (gap if kind == "list" else "") + self.both)
             self.mess.fill(p, text)
         elif kind == "signature":
-            styled(p, "Sinespaciado", ('<w:spacing w:before="960"/>' if text.isupper() else "") + '<w:jc w:val="center"/>')
+            styled(
+                p,
+                "Sinespaciado",
+                ('<w:spacing w:before="960"/>' if text.isupper() else "") + '<w:jc w:val="center"/>',
+            )
             self.mess.fill(p, text, (0, len(text)) if text.isupper() else (0, 0))
         else:
             styled(p, "Sinespaciado", gap + self.both)
@@ -294,7 +356,10 @@ class Acta:
 def steady(package: bytes) -> bytes:
     """The same parts with fixed times, so that the same sources give the same bytes; without the template's thumbnail."""
     out = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(package)) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:
+    with (
+        zipfile.ZipFile(io.BytesIO(package)) as source,
+        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target,
+    ):
         for name in source.namelist():
             data = source.read(name)
             if name == "docProps/thumbnail.jpeg":

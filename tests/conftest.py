@@ -16,7 +16,9 @@ from astra_lib.core.settings import Settings, load
 from astra_lib.core.store import Store
 
 # a busy machine is slow, not wrong; a failure prints the blob that repeats it
-hypothesis_settings.register_profile("astra", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.register_profile(
+    "astra", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
 hypothesis_settings.load_profile("astra")
 
 
@@ -30,7 +32,11 @@ def settings_at(folder: Path, **overrides: str) -> Settings:
 def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """No test sees the developer's own ASTRA_* settings or writes into the checkout's data folder."""
     folder = tmp_path_factory.mktemp("astra-data")
-    saved = {k: os.environ.pop(k) for k in list(os.environ) if k.startswith("ASTRA_") and not k.startswith("ASTRA_TEST_")}
+    saved = {
+        k: os.environ.pop(k)
+        for k in list(os.environ)
+        if k.startswith("ASTRA_") and not k.startswith("ASTRA_TEST_")
+    }
     os.environ["ASTRA_DATA_DIR"] = str(folder)
     yield folder
     del os.environ["ASTRA_DATA_DIR"]

@@ -28,10 +28,22 @@ def log(settings: Settings) -> AuditLog:
 
 
 def served(tenant: str, number: int = 0, /, **changed: object) -> dict:
-    return {"tenant": tenant, "session_id": f"sesión-{number}", "start_ms": number * 1000, "end_ms": number * 1000 + 900,
-            "transcript_sha256": "a" * 64, "adapter_id": "adapter", "adapter_sha256": "b" * 64, "generation": 1,
-            "base_model": "base", "prompt_sha256": "c" * 64, "confidence": 0.5, "output_sha256": "d" * 64,
-            "time": "2026-11-22T10:00:00.000+00:00", **changed}
+    return {
+        "tenant": tenant,
+        "session_id": f"sesión-{number}",
+        "start_ms": number * 1000,
+        "end_ms": number * 1000 + 900,
+        "transcript_sha256": "a" * 64,
+        "adapter_id": "adapter",
+        "adapter_sha256": "b" * 64,
+        "generation": 1,
+        "base_model": "base",
+        "prompt_sha256": "c" * 64,
+        "confidence": 0.5,
+        "output_sha256": "d" * 64,
+        "time": "2026-11-22T10:00:00.000+00:00",
+        **changed,
+    }
 
 
 def chain(log: AuditLog, tenant: str, length: int) -> list[str]:
@@ -65,7 +77,16 @@ def test_what_is_not_there(log: AuditLog, tenant: str) -> None:
     with pytest.raises(MissingError, match="nothing was ever served"):
         log.verify(tenant)
     first = chain(log, tenant, 1)[0]
-    for audit_id in ("", "x", "a-b", first[:-1] + "?", f"{tenant}-2-00000000", f"{tenant}-x-1", "other-1-abcdefab", "../../-1-x"):
+    for audit_id in (
+        "",
+        "x",
+        "a-b",
+        first[:-1] + "?",
+        f"{tenant}-2-00000000",
+        f"{tenant}-x-1",
+        "other-1-abcdefab",
+        "../../-1-x",
+    ):
         with pytest.raises(AstraError):
             log.get(audit_id)
 
@@ -103,7 +124,8 @@ def relinked(texts: list[str]) -> list[str]:
 @hypothesis_settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_every_edit_deletion_insertion_and_reordering_is_found(
-        honest: tuple[AuditLog, str, list[str], dict[str, str]], data: st.DataObject) -> None:
+    honest: tuple[AuditLog, str, list[str], dict[str, str]], data: st.DataObject
+) -> None:
     log, tenant, texts, head = honest
     changed = list(texts)
     kind = data.draw(st.sampled_from(["edit", "delete", "cut", "swap", "insert", "double", "bytes"]))
@@ -125,7 +147,11 @@ def test_every_edit_deletion_insertion_and_reordering_is_found(
         changed.insert(data.draw(st.integers(0, len(texts))), dumps(row))
     else:
         at = data.draw(st.integers(0, len(changed[place]) - 1))
-        changed[place] = changed[place][:at] + data.draw(st.characters(exclude_categories=("Cs",))) + changed[place][at + 1:]
+        changed[place] = (
+            changed[place][:at]
+            + data.draw(st.characters(exclude_categories=("Cs",)))
+            + changed[place][at + 1 :]
+        )
     if kind != "cut" and data.draw(st.booleans()):
         with suppress(ValueError):
             changed = relinked(changed)  # a forger who repairs the links
@@ -162,7 +188,9 @@ def test_many_writers_one_chain(settings: Settings, tenant: str) -> None:
         ids = [audit_id for batch in pool.map(write, range(6)) for audit_id in batch]
     assert len(set(ids)) == 150
     assert replicas[0].verify(tenant) == 150
-    assert {replicas[1].get(audit_id).session_id for audit_id in ids} == {f"sesión-{w * 100 + i}" for w in range(6) for i in range(25)}
+    assert {replicas[1].get(audit_id).session_id for audit_id in ids} == {
+        f"sesión-{w * 100 + i}" for w in range(6) for i in range(25)
+    }
 
 
 def test_an_append_whose_answer_was_lost_is_not_doubled(log: AuditLog, tenant: str) -> None:
@@ -189,15 +217,28 @@ def test_full_segments_are_sealed_and_guard_what_redis_says(settings: Settings) 
     log.segment = 10
     ids = chain(log, tenant, 34)
     sealed = log.store.list(segments_prefix(tenant))
-    assert [key.rsplit("/", 1)[1] for key in sealed] == ["000000000001-000000000010.jsonl", "000000000011-000000000020.jsonl",
-                                                         "000000000021-000000000030.jsonl"]
+    assert [key.rsplit("/", 1)[1] for key in sealed] == [
+        "000000000001-000000000010.jsonl",
+        "000000000011-000000000020.jsonl",
+        "000000000021-000000000030.jsonl",
+    ]
     assert log.client.xlen(records_key(tenant)) == 14  # the last sealed segment and the open end
     assert log.verify(tenant) == 34
-    assert [log.get(i).session_id for i in (ids[0], ids[9], ids[10], ids[33])] == ["sesión-0", "sesión-9", "sesión-10", "sesión-33"]
+    assert [log.get(i).session_id for i in (ids[0], ids[9], ids[10], ids[33])] == [
+        "sesión-0",
+        "sesión-9",
+        "sesión-10",
+        "sesión-33",
+    ]
     assert log.seal(tenant) == 30
 
     kept = log.store.get_bytes(sealed[1])
-    for damage in (kept.replace(b"adapter", b"another", 1), kept[:-5], b"\n".join(reversed(kept.split(b"\n"))), b""):
+    for damage in (
+        kept.replace(b"adapter", b"another", 1),
+        kept[:-5],
+        b"\n".join(reversed(kept.split(b"\n"))),
+        b"",
+    ):
         log.store.put_bytes(sealed[1], damage)
         with pytest.raises(GateError):
             log.verify(tenant)
@@ -263,11 +304,15 @@ def test_tenants_do_not_share_a_chain(log: AuditLog, registry: Registry) -> None
 def test_a_record_reads_back_as_it_was_written(log: AuditLog, tenant: str) -> None:
     text = "línea\u2028otra\u0085más\ttab"
     found = log.get(log.append(served(tenant, session_id=text)))
-    assert found == from_dict(AuditRecord, {**served(tenant, session_id=text), "audit_id": found.audit_id, "previous": GENESIS})
+    assert found == from_dict(
+        AuditRecord, {**served(tenant, session_id=text), "audit_id": found.audit_id, "previous": GENESIS}
+    )
     assert log.verify(tenant) == 1
 
 
-def test_command_line_says_what_is_broken(log: AuditLog, tenant: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_command_line_says_what_is_broken(
+    log: AuditLog, tenant: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     from astra_cli.main import main as astra
 
     chain(log, tenant, 2)

@@ -30,7 +30,9 @@ def acta_with(document) -> bytes:
     with zipfile.ZipFile(ACTA) as source, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as target:
         for item in source.infolist():
             content = source.read(item)
-            target.writestr(item.filename, document(content) if item.filename == "word/document.xml" else content)
+            target.writestr(
+                item.filename, document(content) if item.filename == "word/document.xml" else content
+            )
     return made.getvalue()
 
 
@@ -42,8 +44,13 @@ def said(capsys) -> str:
 
 
 def command(*argv: str, **options) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-m", "astra_cli.main", *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            text=True, **options)
+    return subprocess.Popen(
+        [sys.executable, "-m", "astra_cli.main", *argv],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
 
 
 @pytest.fixture
@@ -57,7 +64,7 @@ def bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "bomb.docx").write_bytes(acta_with(lambda xml: xml + b" " * (1 << 26)))
     entity = b'<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/hostname">]>'
     (tmp_path / "doctype.docx").write_bytes(acta_with(lambda xml: xml.replace(b"?>", b"?>" + entity, 1)))
-    (tmp_path / "half.docx").write_bytes(acta_with(lambda xml: xml[:len(xml) // 2]))
+    (tmp_path / "half.docx").write_bytes(acta_with(lambda xml: xml[: len(xml) // 2]))
     (tmp_path / "deep.json").write_text("[" * 100_000)
     (tmp_path / "nan.json").write_text('{"segments": [{"start": NaN, "end": 2, "text": "hola"}]}')
     (tmp_path / "latin.txt").write_bytes("Señor Núñez".encode("latin-1"))
@@ -68,55 +75,61 @@ def bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(("argv", "phrase"), [
-    (["align", "none.json", str(ACTA), "--out", "out"], "no such file"),
-    (["align", "odd.json", str(ACTA), "--out", "out"], "known shape"),
-    (["align", "empty", str(ACTA), "--out", "out"], "empty"),
-    (["align", "cut.json", str(ACTA), "--out", "out"], "truncated"),
-    (["align", str(TRANSCRIPT), "cut.docx", "--out", "out"], "damaged"),
-    (["align", str(TRANSCRIPT), "old.docx", "--out", "out"], ".doc"),
-    (["align", str(TRANSCRIPT), "--out", "out"], "an acta are needed"),
-    (["align", "deep.json", str(ACTA), "--out", "out"], "nested too deep"),
-    (["align", "nan.json", str(ACTA), "--out", "out"], "a time of nan"),
-    (["align", "latin.txt", str(ACTA), "--out", "out"], "not UTF-8"),
-    (["align", str(TRANSCRIPT), "bomb.docx", "--out", "out"], "zip bomb"),
-    (["minutes", "read", "none.docx", "--out", "out"], "no such file"),
-    (["minutes", "read", "empty", "--out", "out"], "empty"),
-    (["minutes", "read", "bomb.docx", "--out", "out"], "zip bomb"),
-    (["minutes", "read", "doctype.docx", "--out", "out"], "DOCTYPE"),
-    (["minutes", "read", "half.docx", "--out", "out"], "broken XML"),
-    (["minutes", "read", "old.docx", "--out", "out"], "soffice --headless --convert-to docx"),
-    (["minutes", "write", "odd.json", "--template", str(ACTA), "--out", "out"], "unknown field 'hello'"),
-    (["minutes", "write", "number.json", "--template", str(ACTA), "--out", "out"], "expected a JSON object"),
-    (["minutes", "write", "empty", "--template", str(ACTA), "--out", "out"], "no paragraphs"),
-    (["minutes", "check", "none.docx"], "no such file"),
-    (["minutes", "check", "latin.txt"], "UTF-8"),
-    (["scrub", "."], "a folder, not a file"),
-    (["scrub", "latin.txt"], "not UTF-8"),
-    (["scrub", "good.txt", "--roster", "number.json"], "not a list of rows"),
-    (["scrub", "good.txt", "--tenant", "../x"], "tenant name"),
-    (["transcribe", "odd.json"], "no recording"),
-    (["token", "--tenant", "../x", "--role", "clerk"], "tenant name"),
-    (["token", "--tenant", "t", "--role", "king"], "invalid choice: 'king'"),
-    (["mine", str(SAMPLES), "--tenant", "../x", "--out", "out"], "tenant name"),
-    (["mine", ".", "--tenant", "t", "--out", "out"], "no session found"),
-    (["train", "status", "none"], "no such training job"),
-    (["promote", "--tenant", "t", "--judge-run", "none"], "manifest.json"),
-    (["judge", "--val", "odd.json", "--predictions", "odd.json", "--out", "out"], "odd.json:1"),
-    (["audit", "show"], "required: ID"),
-    (["bake"], "invalid choice: 'bake'"),
-    ([], "required: VERB"),
-    (["scrub", "none.txt"], "no such file"),
-    (["transcribe", "none.mp3"], "no such recording"),
-    (["transcribe", "cut.opus"], "truncated"),
-    (["transcribe", "empty"], "empty"),
-    (["run", "bake"], "Jobs: dataset, judge, mine, promote, train"),
-    (["run", "mine", "-p", "foo=1"], "unknown parameter 'foo'"),
-    (["judge", "--val", "none", "--predictions", "x", "--out", "out"], "no such file"),
-    (["judge", "--val", "none", "--out", "out"], "--candidate or --predictions"),
-    (["mine", "none", "--tenant", "t", "--out", "out"], "no such folder"),
-    (["draft", str(TRANSCRIPT), "--tenant", "t", "--out", "out"], "template"),
-])
+@pytest.mark.parametrize(
+    ("argv", "phrase"),
+    [
+        (["align", "none.json", str(ACTA), "--out", "out"], "no such file"),
+        (["align", "odd.json", str(ACTA), "--out", "out"], "known shape"),
+        (["align", "empty", str(ACTA), "--out", "out"], "empty"),
+        (["align", "cut.json", str(ACTA), "--out", "out"], "truncated"),
+        (["align", str(TRANSCRIPT), "cut.docx", "--out", "out"], "damaged"),
+        (["align", str(TRANSCRIPT), "old.docx", "--out", "out"], ".doc"),
+        (["align", str(TRANSCRIPT), "--out", "out"], "an acta are needed"),
+        (["align", "deep.json", str(ACTA), "--out", "out"], "nested too deep"),
+        (["align", "nan.json", str(ACTA), "--out", "out"], "a time of nan"),
+        (["align", "latin.txt", str(ACTA), "--out", "out"], "not UTF-8"),
+        (["align", str(TRANSCRIPT), "bomb.docx", "--out", "out"], "zip bomb"),
+        (["minutes", "read", "none.docx", "--out", "out"], "no such file"),
+        (["minutes", "read", "empty", "--out", "out"], "empty"),
+        (["minutes", "read", "bomb.docx", "--out", "out"], "zip bomb"),
+        (["minutes", "read", "doctype.docx", "--out", "out"], "DOCTYPE"),
+        (["minutes", "read", "half.docx", "--out", "out"], "broken XML"),
+        (["minutes", "read", "old.docx", "--out", "out"], "soffice --headless --convert-to docx"),
+        (["minutes", "write", "odd.json", "--template", str(ACTA), "--out", "out"], "unknown field 'hello'"),
+        (
+            ["minutes", "write", "number.json", "--template", str(ACTA), "--out", "out"],
+            "expected a JSON object",
+        ),
+        (["minutes", "write", "empty", "--template", str(ACTA), "--out", "out"], "no paragraphs"),
+        (["minutes", "check", "none.docx"], "no such file"),
+        (["minutes", "check", "latin.txt"], "UTF-8"),
+        (["scrub", "."], "a folder, not a file"),
+        (["scrub", "latin.txt"], "not UTF-8"),
+        (["scrub", "good.txt", "--roster", "number.json"], "not a list of rows"),
+        (["scrub", "good.txt", "--tenant", "../x"], "tenant name"),
+        (["transcribe", "odd.json"], "no recording"),
+        (["token", "--tenant", "../x", "--role", "clerk"], "tenant name"),
+        (["token", "--tenant", "t", "--role", "king"], "invalid choice: 'king'"),
+        (["mine", str(SAMPLES), "--tenant", "../x", "--out", "out"], "tenant name"),
+        (["mine", ".", "--tenant", "t", "--out", "out"], "no session found"),
+        (["train", "status", "none"], "no such training job"),
+        (["promote", "--tenant", "t", "--judge-run", "none"], "manifest.json"),
+        (["judge", "--val", "odd.json", "--predictions", "odd.json", "--out", "out"], "odd.json:1"),
+        (["audit", "show"], "required: ID"),
+        (["bake"], "invalid choice: 'bake'"),
+        ([], "required: VERB"),
+        (["scrub", "none.txt"], "no such file"),
+        (["transcribe", "none.mp3"], "no such recording"),
+        (["transcribe", "cut.opus"], "truncated"),
+        (["transcribe", "empty"], "empty"),
+        (["run", "bake"], "Jobs: dataset, judge, mine, promote, train"),
+        (["run", "mine", "-p", "foo=1"], "unknown parameter 'foo'"),
+        (["judge", "--val", "none", "--predictions", "x", "--out", "out"], "no such file"),
+        (["judge", "--val", "none", "--out", "out"], "--candidate or --predictions"),
+        (["mine", "none", "--tenant", "t", "--out", "out"], "no such folder"),
+        (["draft", str(TRANSCRIPT), "--tenant", "t", "--out", "out"], "template"),
+    ],
+)
 def test_bad_input_is_one_line_and_exit_2(bad, capsys, argv, phrase):
     assert main(argv) == 2
     assert phrase in said(capsys)
@@ -126,7 +139,11 @@ def test_bad_input_is_one_line_and_exit_2(bad, capsys, argv, phrase):
 def test_the_acta_of_another_session_is_exit_3(bad, capsys):
     assert main(["align", str(TRANSCRIPT), str(SAMPLES / "2026-03-24" / "acta.docx"), "--out", "out"]) == 3
     assert main(["align", str(TRANSCRIPT), str(ACTA), "--out", "right"]) == 0
-    assert sorted(p.name for p in (bad / "right").iterdir()) == ["alignment.html", "metrics.json", "pairs.jsonl"]
+    assert sorted(p.name for p in (bad / "right").iterdir()) == [
+        "alignment.html",
+        "metrics.json",
+        "pairs.jsonl",
+    ]
 
 
 def test_a_broken_docx_is_exit_3_and_a_good_one_0(bad, capsys):
@@ -160,10 +177,29 @@ def test_the_judge_is_exit_0_or_3(bad, capsys):
     rows, good, worse = hearing()
     write_jsonl(bad / "val.jsonl", rows)
     for name, outputs in (("good", good), ("worse", worse)):
-        (bad / f"{name}.jsonl").write_text("".join(json.dumps({"id": k, "output": v}) + "\n" for k, v in outputs.items()))
-    for candidate, incumbent, code, verdict in (("good", "worse", 0, "PROMOTED"), ("worse", "good", 3, "REJECTED")):
-        assert main(["judge", "--val", "val.jsonl", "--predictions", f"{candidate}.jsonl", "--incumbent-predictions",
-                     f"{incumbent}.jsonl", "--out", candidate]) == code
+        (bad / f"{name}.jsonl").write_text(
+            "".join(json.dumps({"id": k, "output": v}) + "\n" for k, v in outputs.items())
+        )
+    for candidate, incumbent, code, verdict in (
+        ("good", "worse", 0, "PROMOTED"),
+        ("worse", "good", 3, "REJECTED"),
+    ):
+        assert (
+            main(
+                [
+                    "judge",
+                    "--val",
+                    "val.jsonl",
+                    "--predictions",
+                    f"{candidate}.jsonl",
+                    "--incumbent-predictions",
+                    f"{incumbent}.jsonl",
+                    "--out",
+                    candidate,
+                ]
+            )
+            == code
+        )
         assert capsys.readouterr().out.startswith(verdict)
         assert json.loads((bad / candidate / "verdict.json").read_text())["verdict"] == verdict
 
@@ -172,7 +208,10 @@ def test_minutes_read_and_written_hold_the_same_text(bad, capsys):
     assert main(["minutes", "read", str(ACTA), "--out", "first.jsonl"]) == 0
     assert main(["minutes", "write", "first.jsonl", "--template", str(ACTA), "--out", "again.docx"]) == 0
     assert main(["minutes", "read", "again.docx", "--out", "second.jsonl"]) == 0
-    texts = [[json.loads(line)["text"] for line in (bad / name).read_text().splitlines()] for name in ("first.jsonl", "second.jsonl")]
+    texts = [
+        [json.loads(line)["text"] for line in (bad / name).read_text().splitlines()]
+        for name in ("first.jsonl", "second.jsonl")
+    ]
     assert texts[0] == texts[1] and len(texts[0]) > 20
 
 
@@ -180,14 +219,18 @@ def test_scrub_names_the_characters_of_its_input(bad, capsys):
     assert main(["scrub", "good.txt", "--json"]) == 0
     found = {row["type"]: row for row in json.loads(capsys.readouterr().out)}
     row = found["CEDULA"]
-    assert (bad / "good.txt").read_text()[row["start"]:row["end"]] == "1.023.456.789"
+    assert (bad / "good.txt").read_text()[row["start"] : row["end"]] == "1.023.456.789"
 
 
 def test_a_served_paragraph_is_traced(settings, paragraph, capsys):  # noqa: F811
     audit_id, runs = paragraph
     assert main(["audit", "show", audit_id]) == 0
     shown = json.loads(capsys.readouterr().out)
-    assert (shown["record"]["start_ms"], shown["record"]["end_ms"], shown["record"]["session_id"]) == (61_000, 93_500, "2026-05-04")
+    assert (shown["record"]["start_ms"], shown["record"]["end_ms"], shown["record"]["session_id"]) == (
+        61_000,
+        93_500,
+        "2026-05-04",
+    )
     assert shown["promotion"]["adapter"]["sha256"] == shown["record"]["adapter_sha256"]
     assert {run["run_id"] for run in shown["chain"]} == {run.run_id for run in runs}
     assert "acta.docx" in [file["name"] for run in shown["chain"] for file in run["inputs"]]
@@ -228,20 +271,34 @@ def test_an_interrupt_is_one_line_and_130():
 def test_no_bar_is_drawn_where_nobody_watches():
     bar = "import tqdm.auto; list(tqdm.auto.tqdm(range(9)))"
     seen = "import astra_cli.main as m; m.main(['scrub', 'none'])"
-    with subprocess.Popen([sys.executable, "-c", f"{seen}; {bar}"], stderr=subprocess.PIPE, text=True,
-                          env={k: v for k, v in os.environ.items() if k != "TQDM_DISABLE"}) as running:
-        assert running.communicate(timeout=60)[1].splitlines() == ["astra: none: no such file. Check the path"]
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{seen}; {bar}"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={k: v for k, v in os.environ.items() if k != "TQDM_DISABLE"},
+    ) as running:
+        assert running.communicate(timeout=60)[1].splitlines() == [
+            "astra: none: no such file. Check the path"
+        ]
 
 
-@pytest.mark.parametrize(("argv", "heavy"), [(["scrub", "none"], "nltk"), (["minutes", "check", str(ACTA)], "torch"),
-                                             (["--help"], "numpy")])
+@pytest.mark.parametrize(
+    ("argv", "heavy"),
+    [(["scrub", "none"], "nltk"), (["minutes", "check", str(ACTA)], "torch"), (["--help"], "numpy")],
+)
 def test_what_a_verb_does_not_need_is_not_imported(argv, heavy):
     code = f"import sys, astra_cli.main as m\ntry: m.main({argv!r})\nexcept SystemExit: pass\nassert {heavy!r} not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
 
 
 def test_debug_shows_the_traceback():
-    done = subprocess.run([sys.executable, "-m", "astra_cli.main", "--debug", "scrub", "none.txt"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "astra_cli.main", "--debug", "scrub", "none.txt"],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode != 0 and "Traceback" in done.stderr
-    done = subprocess.run([sys.executable, "-m", "astra_cli.main", "scrub", "none.txt"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "astra_cli.main", "scrub", "none.txt"], capture_output=True, text=True
+    )
     assert done.returncode == 2 and "Traceback" not in done.stderr

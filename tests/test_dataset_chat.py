@@ -37,8 +37,21 @@ def rows() -> list[Example]:
         for row in read_json(folder / "gold.json"):
             paragraph, start, end = paragraphs[row["paragraph"]], row["start"], row["end"]
             blocks = [] if start is None else speech_blocks(transcript, start, end)
-            pairs.append(Pair(folder.name, "manantial", paragraph.index, paragraph.kind, paragraph.text, paragraph.xml, start, end, .9,
-                              " ".join(b.text for b in blocks), blocks))
+            pairs.append(
+                Pair(
+                    folder.name,
+                    "manantial",
+                    paragraph.index,
+                    paragraph.kind,
+                    paragraph.text,
+                    paragraph.xml,
+                    start,
+                    end,
+                    0.9,
+                    " ".join(b.text for b in blocks),
+                    blocks,
+                )
+            )
         quiet[folder.name] = speech_blocks(transcript, 0, 120)
     return build_examples(pairs, quiet).examples
 
@@ -66,11 +79,23 @@ def llama(meta: Any) -> Any:
     from transformers.convert_slow_tokenizer import TikTokenConverter
 
     markers = meta.tokenizer.special_tokens
-    made = TikTokenConverter(str(Path(shipped.__file__).with_name("tokenizer.model")), pattern=shipped.Tokenizer.pat_str,
-                             extra_special_tokens=sorted(markers, key=markers.get)).converted()
-    made.post_processor = processors.Sequence([processors.ByteLevel(trim_offsets=False), processors.TemplateProcessing(
-        single="<|begin_of_text|> $A", special_tokens=[("<|begin_of_text|>", made.token_to_id("<|begin_of_text|>"))])])
-    fast = PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<|begin_of_text|>", eos_token="<|eot_id|>")
+    made = TikTokenConverter(
+        str(Path(shipped.__file__).with_name("tokenizer.model")),
+        pattern=shipped.Tokenizer.pat_str,
+        extra_special_tokens=sorted(markers, key=markers.get),
+    ).converted()
+    made.post_processor = processors.Sequence(
+        [
+            processors.ByteLevel(trim_offsets=False),
+            processors.TemplateProcessing(
+                single="<|begin_of_text|> $A",
+                special_tokens=[("<|begin_of_text|>", made.token_to_id("<|begin_of_text|>"))],
+            ),
+        ]
+    )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=made, bos_token="<|begin_of_text|>", eos_token="<|eot_id|>"
+    )
     fast.chat_template = LLAMA3.template
     return fast
 
@@ -82,17 +107,31 @@ def as_meta(meta: Any, messages: list[dict[str, str]], generation: bool) -> list
     said = [RawMessage(role=m["role"], content=m["content"].strip()) for m in messages]
     if generation:
         return meta.encode_dialog_prompt(said).tokens
-    return [meta.tokenizer.special_tokens["<|begin_of_text|>"], *(t for m in said for t in meta.encode_message(m, None)[0])]
+    return [
+        meta.tokenizer.special_tokens["<|begin_of_text|>"],
+        *(t for m in said for t in meta.encode_message(m, None)[0]),
+    ]
 
 
 def row(speech: str, answer: str = "Pidió luz.") -> Example:
-    return Example(build_prompt(speech), [{"role": "assistant", "content": paragraph_xml(answer)}], "s:1", "s", "t", 0, 9, .9)
+    return Example(
+        build_prompt(speech),
+        [{"role": "assistant", "content": paragraph_xml(answer)}],
+        "s:1",
+        "s",
+        "t",
+        0,
+        9,
+        0.9,
+    )
 
 
 def test_the_embedded_template_is_exact_on_every_row(embedded, rows):
     assert format_of(embedded) is CHATML and len(rows) > 100
     checked = check_rows(rows, embedded, CHATML)
-    assert checked.rows == len(rows) and checked.tokens == sum(2 * p + c for p, c in (token_count(r, embedded) for r in rows))
+    assert checked.rows == len(rows) and checked.tokens == sum(
+        2 * p + c for p, c in (token_count(r, embedded) for r in rows)
+    )
     assert checked.tokens > 300 * len(rows), "prompts and wholes, not markers only"
 
 
@@ -108,22 +147,34 @@ def test_llama_3_is_exact_on_every_row(llama, rows):
     assert check_rows(rows, llama, LLAMA3).rows == len(rows)
     text = llama.apply_chat_template(rows[0].prompt + rows[0].completion, tokenize=False)
     system, user = (m["content"] for m in rows[0].prompt)
-    assert text == ("<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n" + system + "<|eot_id|>"
-                    "<|start_header_id|>user<|end_header_id|>\n\n" + user + "<|eot_id|>"
-                    "<|start_header_id|>assistant<|end_header_id|>\n\n" + rows[0].completion[0]["content"] + "<|eot_id|>")
+    assert text == (
+        "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n" + system + "<|eot_id|>"
+        "<|start_header_id|>user<|end_header_id|>\n\n" + user + "<|eot_id|>"
+        "<|start_header_id|>assistant<|end_header_id|>\n\n" + rows[0].completion[0]["content"] + "<|eot_id|>"
+    )
     whole = llama.apply_chat_template(rows[0].prompt + rows[0].completion, return_dict=True)["input_ids"]
-    assert whole.count(llama.bos_token_id) == 1 and whole[0] == llama.bos_token_id and whole[-1] == llama.eos_token_id
-    assert llama(text)["input_ids"].count(llama.bos_token_id) == 2, "the trap: rendered first and tokenised after, it opens twice"
+    assert (
+        whole.count(llama.bos_token_id) == 1
+        and whole[0] == llama.bos_token_id
+        and whole[-1] == llama.eos_token_id
+    )
+    assert llama(text)["input_ids"].count(llama.bos_token_id) == 2, (
+        "the trap: rendered first and tokenised after, it opens twice"
+    )
 
 
 def test_our_llama_3_rows_are_what_metas_encoder_makes_of_them(llama, meta, rows):
     for r in rows:
         for messages, generation in ((r.prompt, True), (r.prompt + r.completion, False)):
-            ours = llama.apply_chat_template(messages, add_generation_prompt=generation, return_dict=True)["input_ids"]
+            ours = llama.apply_chat_template(messages, add_generation_prompt=generation, return_dict=True)[
+                "input_ids"
+            ]
             assert ours == as_meta(meta, messages, generation) == LLAMA3.ids(messages, llama, generation)
 
 
-WORDS = st.text(st.characters(exclude_categories=("Cs", "Cc")) | st.sampled_from("\n áñ¿¡°7€😀"), min_size=1, max_size=60).filter(str.strip)
+WORDS = st.text(
+    st.characters(exclude_categories=("Cs", "Cc")) | st.sampled_from("\n áñ¿¡°7€😀"), min_size=1, max_size=60
+).filter(str.strip)
 
 
 @hypothesis_settings(max_examples=60)
@@ -131,23 +182,44 @@ WORDS = st.text(st.characters(exclude_categories=("Cs", "Cc")) | st.sampled_from
 @pytest.mark.parametrize("name", sorted(FORMATS))
 def test_any_text_comes_to_the_same_tokens(embedded, llama, meta, name, speech, answer):
     tokenizer, chosen = (llama, LLAMA3) if name == "llama-3" else (embedded, CHATML)
-    any_row = Example([{"role": "system", "content": "Redacta."}, {"role": "user", "content": f" {speech}\n"}],
-                      [{"role": "assistant", "content": answer}], "s:1", "s", "t", 0, 9, .9)
+    any_row = Example(
+        [{"role": "system", "content": "Redacta."}, {"role": "user", "content": f" {speech}\n"}],
+        [{"role": "assistant", "content": answer}],
+        "s:1",
+        "s",
+        "t",
+        0,
+        9,
+        0.9,
+    )
     assert check_rows([any_row], tokenizer, chosen).rows == 1
     if chosen is LLAMA3:
         assert chosen.ids(any_row.prompt, llama, True) == as_meta(meta, any_row.prompt, True)
 
 
-@pytest.mark.parametrize(("was", "becomes"), [
-    ("'\\n\\n'", "'\\n'"), ("['content'].strip()", "['content']"), ("<|eot_id|>{% endfor", "<|eot_id|>\n{% endfor"), ("<|begin_of_text|>{% for", "{% for"),
-    ("<|begin_of_text|>{% for", "<|begin_of_text|><|begin_of_text|>{% for"), ("assistant<|end_header_id|>{{ '\\n\\n' }}", "assistant<|end_header_id|>"),
-    ("<|eot_id|>{% endfor", "<|end_of_text|>{% endfor"),
-    ("{{ m['content'].strip() }}", "{% if loop.first %}Today Date: 26 Jul 2024\n\n{% endif %}{{ m['content'].strip() }}"),
-])
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("'\\n\\n'", "'\\n'"),
+        ("['content'].strip()", "['content']"),
+        ("<|eot_id|>{% endfor", "<|eot_id|>\n{% endfor"),
+        ("<|begin_of_text|>{% for", "{% for"),
+        ("<|begin_of_text|>{% for", "<|begin_of_text|><|begin_of_text|>{% for"),
+        ("assistant<|end_header_id|>{{ '\\n\\n' }}", "assistant<|end_header_id|>"),
+        ("<|eot_id|>{% endfor", "<|end_of_text|>{% endfor"),
+        (
+            "{{ m['content'].strip() }}",
+            "{% if loop.first %}Today Date: 26 Jul 2024\n\n{% endif %}{{ m['content'].strip() }}",
+        ),
+    ],
+)
 def test_a_template_that_differs_anywhere_is_refused_with_row_and_place(llama, monkeypatch, was, becomes):
     assert was in LLAMA3.template
     monkeypatch.setattr(llama, "chat_template", LLAMA3.template.replace(was, becomes))
-    spaced = replace(row("la luz"), prompt=[{"role": "system", "content": "Redacta. "}, {"role": "user", "content": "la luz"}])
+    spaced = replace(
+        row("la luz"),
+        prompt=[{"role": "system", "content": "Redacta. "}, {"role": "user", "content": "la luz"}],
+    )
     with pytest.raises(InputError, match=r"s:1: the tokenizer's template is not llama-3 at token \d+ of \d+"):
         check_rows([spaced], llama, LLAMA3)
 
@@ -156,7 +228,9 @@ def test_a_template_that_differs_anywhere_is_refused_with_row_and_place(llama, m
 def test_a_marker_inside_the_speech_is_not_let_through(llama, embedded, marker):
     with pytest.raises(InputError, match="marker stands inside"):
         check_rows([row(f"dijo {marker} y siguió")], llama, LLAMA3)
-    assert check_rows([row(f"dijo {marker} y siguió")], embedded, CHATML).rows == 1, "to another tokenizer it is only text"
+    assert check_rows([row(f"dijo {marker} y siguió")], embedded, CHATML).rows == 1, (
+        "to another tokenizer it is only text"
+    )
     with pytest.raises(InputError, match="marker stands inside"):
         check_rows([row("dijo <|im_end|> y siguió")], embedded, CHATML)
 
@@ -179,8 +253,12 @@ def test_the_trainer_counts_what_the_dataset_counted_and_cuts_nothing(which, row
     kept, dropped = fitting_rows(path, tokenizer, middle)
     fitting, measured = fit(rows, tokenizer, middle)
     assert measured == counts and dropped == len(rows) - len(fitting) > 0
-    assert [r["length"] for r in kept] == [counts[r.id] for r in fitting] and max(r["length"] for r in kept) == middle
-    assert [(r["prompt"], r["completion"]) for r in kept] == [(r.prompt, r.completion) for r in fitting], "word for word"
+    assert [r["length"] for r in kept] == [counts[r.id] for r in fitting] and max(
+        r["length"] for r in kept
+    ) == middle
+    assert [(r["prompt"], r["completion"]) for r in kept] == [(r.prompt, r.completion) for r in fitting], (
+        "word for word"
+    )
     with pytest.raises(InputError, match="no row fits 20 tokens"):
         fitting_rows(path, tokenizer, 20)
     assert len(read_jsonl(path)) == len(rows)

@@ -18,7 +18,9 @@ SHORT = Path(__file__).resolve().parents[1] / "samples" / "manantial" / "session
 
 def add(source: Path, name: str, **card: object) -> Path:
     shutil.copytree(SHORT, source / name, ignore=shutil.ignore_patterns("*.opus", "gold.json"))
-    write_json(source / name / "session.json", {**read_json(SHORT / "session.json"), "session_id": name, **card})
+    write_json(
+        source / name / "session.json", {**read_json(SHORT / "session.json"), "session_id": name, **card}
+    )
     return source / name
 
 
@@ -29,7 +31,9 @@ def source(tmp_path: Path) -> Path:
     return tmp_path / "in"
 
 
-def test_a_new_session_is_mined_alone_and_the_others_are_not_written_again(source: Path, tmp_path: Path, settings: Settings) -> None:
+def test_a_new_session_is_mined_alone_and_the_others_are_not_written_again(
+    source: Path, tmp_path: Path, settings: Settings
+) -> None:
     out = tmp_path / "out"
     mine.mine(source, "manantial", out, settings)
     before = {s: (out / s / "pairs.jsonl").stat().st_mtime_ns for s in ("one", "two")}
@@ -39,7 +43,9 @@ def test_a_new_session_is_mined_alone_and_the_others_are_not_written_again(sourc
     assert {s: (out / s / "pairs.jsonl").stat().st_mtime_ns for s in before} == before
 
 
-def test_other_parameters_mine_everything_again_and_say_which(source: Path, tmp_path: Path, settings: Settings) -> None:
+def test_other_parameters_mine_everything_again_and_say_which(
+    source: Path, tmp_path: Path, settings: Settings
+) -> None:
     mine.mine(source, "manantial", tmp_path / "out", settings)
     wider = replace(settings, align=replace(settings.align, max_lookahead=30.0))
     assert mine.mine(source, "manantial", tmp_path / "out", wider).reused == []
@@ -47,7 +53,9 @@ def test_other_parameters_mine_everything_again_and_say_which(source: Path, tmp_
     assert kept["parameters"]["max_lookahead"] == 30.0 and kept["version"] == mine.MINING_VERSION
 
 
-def test_a_spoiled_session_is_quarantined_and_comes_back_when_it_is_mended(source: Path, tmp_path: Path, settings: Settings) -> None:
+def test_a_spoiled_session_is_quarantined_and_comes_back_when_it_is_mended(
+    source: Path, tmp_path: Path, settings: Settings
+) -> None:
     out, acta = tmp_path / "out", source / "two" / "acta.docx"
     whole = acta.read_bytes()
     acta.write_bytes(whole[: len(whole) // 2])
@@ -58,15 +66,21 @@ def test_a_spoiled_session_is_quarantined_and_comes_back_when_it_is_mended(sourc
     assert mended.sessions == ["one", "two"] and mended.reused == ["one"] and mended.quarantined == {}
 
 
-def test_a_consent_that_is_withdrawn_takes_the_session_out_although_it_was_mined(source: Path, tmp_path: Path, settings: Settings) -> None:
+def test_a_consent_that_is_withdrawn_takes_the_session_out_although_it_was_mined(
+    source: Path, tmp_path: Path, settings: Settings
+) -> None:
     out = tmp_path / "out"
     mine.mine(source, "manantial", out, settings)
     for value in (False, "true", 1, None):
-        write_json(source / "two" / "session.json", {**read_json(source / "two" / "session.json"), "consent": value})
+        write_json(
+            source / "two" / "session.json", {**read_json(source / "two" / "session.json"), "consent": value}
+        )
         mined = mine.mine(source, "manantial", out, settings)
         assert mined.sessions == ["one"] and "consent" in mined.quarantined["two"], value
     read_back = mine.load_mined(out)
-    assert read_back.sessions == ["one"] and list(dataset.bills_of(read_back)) == ["one"], "nothing of it can reach a row"
+    assert read_back.sessions == ["one"] and list(dataset.bills_of(read_back)) == ["one"], (
+        "nothing of it can reach a row"
+    )
 
 
 def test_a_session_that_is_gone_is_gone(source: Path, tmp_path: Path, settings: Settings) -> None:
@@ -75,7 +89,9 @@ def test_a_session_that_is_gone_is_gone(source: Path, tmp_path: Path, settings: 
     assert mine.mine(source, "manantial", tmp_path / "out", settings).sessions == ["one"]
 
 
-def test_two_folders_with_one_id_are_both_set_aside_and_neither_overwrites_what_was_mined(source: Path, tmp_path: Path, settings: Settings) -> None:
+def test_two_folders_with_one_id_are_both_set_aside_and_neither_overwrites_what_was_mined(
+    source: Path, tmp_path: Path, settings: Settings
+) -> None:
     out = tmp_path / "out"
     mine.mine(source, "manantial", out, settings)
     before = sha256_file(out / "one" / "pairs.jsonl")
@@ -86,7 +102,9 @@ def test_two_folders_with_one_id_are_both_set_aside_and_neither_overwrites_what_
     assert sha256_file(out / "one" / "pairs.jsonl") == before
 
 
-def test_when_every_session_is_refused_it_is_an_error_with_the_reasons(source: Path, tmp_path: Path, settings: Settings) -> None:
+def test_when_every_session_is_refused_it_is_an_error_with_the_reasons(
+    source: Path, tmp_path: Path, settings: Settings
+) -> None:
     for name in ("one", "two"):
         (source / name / "transcript.json").write_text("{", encoding="utf-8")
     with pytest.raises(GateError, match=r"none of 2 sessions could be mined \(one: .*JSON"):

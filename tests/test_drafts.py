@@ -43,7 +43,11 @@ def said(*runs: str) -> str:
     """A body paragraph; a run that begins with `*` is bold."""
     looks = (("<w:rPr><w:b/></w:rPr>", r[1:]) if r[0] == "*" else ("", r) for r in runs)
     kept = ' xml:space="preserve"'
-    return "<w:p>" + "".join(f"<w:r>{look}<w:t{kept if t != t.strip() else ''}>{t}</w:t></w:r>" for look, t in looks) + "</w:p>"
+    return (
+        "<w:p>"
+        + "".join(f"<w:r>{look}<w:t{kept if t != t.strip() else ''}>{t}</w:t></w:r>" for look, t in looks)
+        + "</w:p>"
+    )
 
 
 def row(*cells: str) -> str:
@@ -67,19 +71,45 @@ class World:
         self.name = read_json(roster)[2]["name"]
         masked = self.service.mask(TENANT, self.name)
         assert masked.startswith("[CONCEJAL_") and masked.endswith("]")
-        self.speech = ["se abre la sesión", f"habla {self.name} del agua", "tomemos agua un momento", "alguien llama por el agua",
-                       "leo las cuentas", f"votemos lo de {self.name}", "lista de barrios", "lista de obras"]
-        self.answers = [said("Se abre la sesión."), said(f"Habla {masked}."), "<nada/>", said("Llama [CIUDADANO_99]."),
-                        row("Luz", "8") + row("Agua"), said("Vota ", f"*{masked}", "."),
-                        row("Norte", "2"), row("Muelle")]
+        self.speech = [
+            "se abre la sesión",
+            f"habla {self.name} del agua",
+            "tomemos agua un momento",
+            "alguien llama por el agua",
+            "leo las cuentas",
+            f"votemos lo de {self.name}",
+            "lista de barrios",
+            "lista de obras",
+        ]
+        self.answers = [
+            said("Se abre la sesión."),
+            said(f"Habla {masked}."),
+            "<nada/>",
+            said("Llama [CIUDADANO_99]."),
+            row("Luz", "8") + row("Agua"),
+            said("Vota ", f"*{masked}", "."),
+            row("Norte", "2"),
+            row("Muelle"),
+        ]
         archive = tiny.teach(base, folder / "taught", TENANT, self.lessons())
-        adapter = AdapterRef(f"{TENANT}@1", TENANT, "adapters/uno/1.zip", sha256_file(archive),
-                             sha256_bytes(zipfile.ZipFile(archive).read("adapter.json")))
+        adapter = AdapterRef(
+            f"{TENANT}@1",
+            TENANT,
+            "adapters/uno/1.zip",
+            sha256_file(archive),
+            sha256_bytes(zipfile.ZipFile(archive).read("adapter.json")),
+        )
         self.service.store.put_file(adapter.key, archive)
-        self.service.registry.promote(TENANT, adapter, 0, verdict={"verdict": "PROMOTED", "candidate_sha256": adapter.sha256}, by="test")
+        self.service.registry.promote(
+            TENANT, adapter, 0, verdict={"verdict": "PROMOTED", "candidate_sha256": adapter.sha256}, by="test"
+        )
         self.service.swapper.reconcile()
         self.transcript_file = folder / "2026-05-05.json"
-        self.transcript_file.write_text(json.dumps([{"start": 60.0 * i, "end": 60.0 * i + 12.0, "text": t} for i, t in enumerate(self.speech)]))
+        self.transcript_file.write_text(
+            json.dumps(
+                [{"start": 60.0 * i, "end": 60.0 * i + 12.0, "text": t} for i, t in enumerate(self.speech)]
+            )
+        )
         self.transcript = read_transcript([self.transcript_file], session_id="2026-05-05", tenant=TENANT)
 
     def lessons(self) -> list[tuple[list[dict[str, str]], str]]:
@@ -87,7 +117,9 @@ class World:
         made, previous = [], ""
         for i, (speech, answer) in enumerate(zip(self.speech, self.answers, strict=True)):
             previous = previous if i % 4 else ""
-            made.append((build_prompt(self.service.mask(TENANT, speech, spoken=True), Context("", previous)), answer))
+            made.append(
+                (build_prompt(self.service.mask(TENANT, speech, spoken=True), Context("", previous)), answer)
+            )
             if i != 4:  # refused: the next block sees what was before it
                 previous = fragment_texts(answer)[-1][0] if fragment_texts(answer) else previous
         return made
@@ -119,7 +151,9 @@ def texts(docx: Path) -> list[str]:
 def test_what_was_said_is_in_the_word_file_in_order_and_named(world, finished):
     made, out, _ = finished
     written = [p.text for p in made.paragraphs]
-    assert written[:2] == ["Se abre la sesión.", f"Habla {world.name}."] and written[3] == f"Vota {world.name}."
+    assert (
+        written[:2] == ["Se abre la sesión.", f"Habla {world.name}."] and written[3] == f"Vota {world.name}."
+    )
     assert ["Norte" in written[4], written[5]] == [True, "Muelle"]
     assert not check(out) and not out.with_suffix(".partial.jsonl").exists()
 
@@ -146,12 +180,18 @@ def test_a_table_that_does_not_fit_the_one_before_it_costs_no_draft(finished):
     """Two stretches answered with rows of another width: Word would not open them as one table."""
     made, out, trace = finished
     rows = [p.kind for p in read_minutes(out).paragraphs][-3:]
-    assert rows == ["table", "body", "table"] and "REVISAR" in trace["notes"][-1]["note"] and len(made.paragraphs) == 6
+    assert (
+        rows == ["table", "body", "table"]
+        and "REVISAR" in trace["notes"][-1]["note"]
+        and len(made.paragraphs) == 6
+    )
 
 
 def test_a_refused_answer_is_a_gap_and_silence_is_on_record(finished):
     made, out, trace = finished
-    assert [(g["start"], g["said"]) for g in made.gaps] == [(240.0, "leo las cuentas")] and "validate" in made.gaps[0]["reason"]
+    assert [(g["start"], g["said"]) for g in made.gaps] == [
+        (240.0, "leo las cuentas")
+    ] and "validate" in made.gaps[0]["reason"]
     assert "[SIN REDACTAR 0:04:00–0:04:12: revisar la grabación]" in texts(out)
     assert [s["start"] for s in trace["silent"]] == [120.0] and trace["silent_blocks"] == 1
 
@@ -162,16 +202,33 @@ def test_every_paragraph_leads_back_to_its_milliseconds(world, finished):
     for row in trace["paragraphs"]:
         assert written[row["index"]] == row["text"], "the trace names the place in the file"
         record = world.service.audit.get(row["audit_id"])
-        assert (record.start_ms, record.end_ms) == (row["start_ms"], row["end_ms"]) and row["end_ms"] - row["start_ms"] == 12_000
+        assert (record.start_ms, record.end_ms) == (row["start_ms"], row["end_ms"]) and row["end_ms"] - row[
+            "start_ms"
+        ] == 12_000
         assert 0 < row["confidence"] <= record.confidence and record.output_sha256 == sha256_bytes(row["xml"])
-    assert sorted(r["index"] for r in trace["paragraphs"] + trace["gaps"] + trace["notes"]) == list(range(len(written)))
+    assert sorted(r["index"] for r in trace["paragraphs"] + trace["gaps"] + trace["notes"]) == list(
+        range(len(written))
+    )
 
 
 @pytest.mark.skipif(not shutil.which("soffice"), reason="LibreOffice is not here to open it")
 def test_libreoffice_opens_it(finished, tmp_path):
     made, out, _ = finished
-    subprocess.run(["soffice", f"-env:UserInstallation=file://{tmp_path}/lo", "--headless", "--convert-to", "txt:Text", "--outdir", tmp_path, out],
-                   check=True, capture_output=True, timeout=120)
+    subprocess.run(
+        [
+            "soffice",
+            f"-env:UserInstallation=file://{tmp_path}/lo",
+            "--headless",
+            "--convert-to",
+            "txt:Text",
+            "--outdir",
+            tmp_path,
+            out,
+        ],
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
     shown = (tmp_path / "acta.txt").read_text()
     assert all(cell in shown for p in made.paragraphs for cell in p.text.split(" | "))
 
@@ -180,13 +237,32 @@ def test_killed_in_the_middle_it_goes_on(world, finished, tmp_path):
     """kill -9 of `astra draft`: no Word file, what was written is kept, the next run asks for the rest only."""
     out = tmp_path / "acta.docx"
     kept = out.with_suffix(".partial.jsonl")
-    environment = {**os.environ, "ASTRA_DATA_DIR": str(world.settings.data_dir), **{f"ASTRA_{k}": v for k, v in world.environment.items()}}
-    child = subprocess.Popen([sys.executable, "-m", "astra_cli.main", "draft", str(world.transcript_file), "--tenant", TENANT, "--template",
-                              str(TEMPLATE), "--out", str(out)], env=environment, stderr=subprocess.PIPE)
+    environment = {
+        **os.environ,
+        "ASTRA_DATA_DIR": str(world.settings.data_dir),
+        **{f"ASTRA_{k}": v for k, v in world.environment.items()},
+    }
+    child = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "astra_cli.main",
+            "draft",
+            str(world.transcript_file),
+            "--tenant",
+            TENANT,
+            "--template",
+            str(TEMPLATE),
+            "--out",
+            str(out),
+        ],
+        env=environment,
+        stderr=subprocess.PIPE,
+    )
     end = time.monotonic() + 120
     while not (kept.exists() and kept.read_bytes().count(b"\n") >= 2):
         assert child.poll() is None and time.monotonic() < end, child.stderr.read().decode()
-        time.sleep(.002)
+        time.sleep(0.002)
     child.send_signal(signal.SIGKILL)
     child.wait()
     assert not out.exists() and not out.with_suffix(".trace.json").exists()
@@ -214,7 +290,7 @@ def test_a_journal_of_another_recording_is_not_used_and_one_in_use_is_not_touche
 
 def test_an_outage_is_no_gap(world, finished, tmp_path, monkeypatch):
     """Redis away: the draft stops and says so, nothing is written; back again, it is written whole."""
-    monkeypatch.setattr("app_gradio.sessions.PAUSES_S", (.1,))
+    monkeypatch.setattr("app_gradio.sessions.PAUSES_S", (0.1,))
     out = tmp_path / "acta.docx"
     assert Process(world.settings.data_dir / "services" / "redis").send(signal.SIGKILL)
     try:
@@ -231,9 +307,25 @@ def test_a_draft_is_taken_over_from_the_dead_alone(tmp_path, monkeypatch):
     other = subprocess.Popen(["sleep", "60"])
     try:
         started = started_ticks(other.pid)
-        drafted_by = {"lives": [other.pid, started], "again": [other.pid, started - 1], "ours": [os.getpid(), 1], "gone": [2**22 + 1, 1], "old": None}
+        drafted_by = {
+            "lives": [other.pid, started],
+            "again": [other.pid, started - 1],
+            "ours": [os.getpid(), 1],
+            "gone": [2**22 + 1, 1],
+            "old": None,
+        }
         for name, process in drafted_by.items():
-            write_json(tmp_path / "drafts" / name / "state.json", {"id": name, "tenant": "t", "session_id": "s", "status": "running", "boot": "x", "process": process})
+            write_json(
+                tmp_path / "drafts" / name / "state.json",
+                {
+                    "id": name,
+                    "tenant": "t",
+                    "session_id": "s",
+                    "status": "running",
+                    "boot": "x",
+                    "process": process,
+                },
+            )
             (tmp_path / "drafts" / name / "recording.json").write_text("{}")
         taken: list[str] = []
         monkeypatch.setattr(Drafts, "_run", lambda self, draft_id, *_: taken.append(draft_id))

@@ -14,7 +14,25 @@ from astra_lib.core.base_model import load_tokenizer
 from .conftest import settings_at
 
 SAID = "Anterior: [CONCEJAL_1].\nIntervención: habla [CONCEJAL_11] por [PARTIDO_2]"
-BITS = ["[", "[CON", "CE", "JAL", "_", "1", "11", "2", "]", "]:", "[CONCEJAL_11]", "[PARTIDO_2", " [", "hola", "<w:t>", ".[", "]["]
+BITS = [
+    "[",
+    "[CON",
+    "CE",
+    "JAL",
+    "_",
+    "1",
+    "11",
+    "2",
+    "]",
+    "]:",
+    "[CONCEJAL_11]",
+    "[PARTIDO_2",
+    " [",
+    "hola",
+    "<w:t>",
+    ".[",
+    "][",
+]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +56,7 @@ def test_whatever_is_wanted_only_what_was_said_is_named(wanted):
     names = _Names(BITS, SAID)
     out = written(names, BITS, wanted)
     assert out.endswith(names.open)
-    closed = out[:len(out) - len(names.open)]
+    closed = out[: len(out) - len(names.open)]
     assert set(re.findall(r"\[[^\]]*\]?", closed)) <= {"[CONCEJAL_1]", "[CONCEJAL_11]", "[PARTIDO_2]"}
 
 
@@ -46,7 +64,10 @@ def test_with_the_tokens_of_the_real_vocabulary_every_said_name_can_be_written(p
     for name in ("[CONCEJAL_1]", "[CONCEJAL_11]", "[PARTIDO_2]"):
         names, out = _Names(pieces, SAID), ""
         while out != name:
-            token = max((t for t, p in enumerate(pieces) if p and name.startswith(out + p)), key=lambda t: len(pieces[t]))
+            token = max(
+                (t for t, p in enumerate(pieces) if p and name.startswith(out + p)),
+                key=lambda t: len(pieces[t]),
+            )
             assert names.may(token), (name, out)
             names.note(token)
             out += pieces[token]

@@ -18,8 +18,14 @@ from astra_lib.core.settings import Settings
 
 from . import tiny
 
-PROMPTS = [[{"role": "system", "content": "acta"}, {"role": "user", "content": text}]
-           for text in ("Intervención: la luz del barrio", "Intervención: el presupuesto de la biblioteca y sus libros, señor presidente", "Orden del día")]
+PROMPTS = [
+    [{"role": "system", "content": "acta"}, {"role": "user", "content": text}]
+    for text in (
+        "Intervención: la luz del barrio",
+        "Intervención: el presupuesto de la biblioteca y sus libros, señor presidente",
+        "Orden del día",
+    )
+]
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +33,12 @@ def world(settings: Settings, tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("tiny")
     base = tiny.build_base(folder / "base", load_tokenizer(settings))
     engine = Engine.load(base)
-    zips = {f"t{i}": tiny.build_adapter(base, folder / f"a{i}", f"t{i}", seed=i, last_layers=[1] if i == 2 else None) for i in range(4)}
+    zips = {
+        f"t{i}": tiny.build_adapter(
+            base, folder / f"a{i}", f"t{i}", seed=i, last_layers=[1] if i == 2 else None
+        )
+        for i in range(4)
+    }
     return base, engine, {t: engine.load_adapter(z) for t, z in zips.items()}, zips
 
 
@@ -46,12 +57,20 @@ def test_greedy_tokens_equal_pefts(world):
     engine = Engine.load(base, dtype="float32")
     bundles = {tenant: engine.load_adapter(z) for tenant, z in zips.items()}
     for tenant in ("t0", "t2"):
-        peft = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), zips[tenant].with_suffix("")).eval()
+        peft = PeftModel.from_pretrained(
+            AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), zips[tenant].with_suffix("")
+        ).eval()
         for prompt in PROMPTS:
-            ids = engine.tokenizer.apply_chat_template(prompt, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+            ids = engine.tokenizer.apply_chat_template(
+                prompt, add_generation_prompt=True, return_tensors="pt", return_dict=True
+            )
             with torch.inference_mode():
-                out = peft.generate(**ids, max_new_tokens=12, do_sample=False, pad_token_id=engine.tokenizer.pad_token_id)
-            want = engine.tokenizer.decode(out[0, ids["input_ids"].shape[1]:], skip_special_tokens=True).strip()
+                out = peft.generate(
+                    **ids, max_new_tokens=12, do_sample=False, pad_token_id=engine.tokenizer.pad_token_id
+                )
+            want = engine.tokenizer.decode(
+                out[0, ids["input_ids"].shape[1] :], skip_special_tokens=True
+            ).strip()
             assert texts(engine, [prompt], [bundles[tenant]]) == [want]
 
 
@@ -67,7 +86,9 @@ def test_a_mixed_batch_equals_one_by_one(world):
 def test_swaps_under_load_never_mix(world):
     """Hundreds of requests from many threads while pointers move: each answer is that of the pointer it took."""
     _, engine, bundles, _ = world
-    expected = {(name, i): texts(engine, [p], [b], 6)[0] for name, b in bundles.items() for i, p in enumerate(PROMPTS)}
+    expected = {
+        (name, i): texts(engine, [p], [b], 6)[0] for name, b in bundles.items() for i, p in enumerate(PROMPTS)
+    }
     batcher = Batcher(engine, max_batch=6, wait_ms=2)
     # free text, as the grammar would hide which adapter wrote it
     batcher.engine = _Plain(engine)
@@ -78,7 +99,7 @@ def test_swaps_under_load_never_mix(world):
         rng = random.Random(5)
         while not stop.is_set():
             pointer["name"] = rng.choice(sorted(bundles))
-            stop.wait(.001)
+            stop.wait(0.001)
 
     def client(seed: int):
         rng = random.Random(seed)
@@ -142,21 +163,25 @@ def repack(source: Path, target: Path, change) -> Path:
 def tensors_changed(change):
     def apply(files):
         from safetensors.torch import load, save
+
         tensors = load(files["adapter_model.safetensors"])
         change(tensors)
         files["adapter_model.safetensors"] = save(tensors)
+
     return apply
 
 
 def config_changed(**values):
     def apply(files):
         files["adapter_config.json"] = json.dumps(json.loads(files["adapter_config.json"]) | values).encode()
+
     return apply
 
 
 def card_changed(**values):
     def apply(files):
         files["adapter.json"] = json.dumps(json.loads(files["adapter.json"]) | values).encode()
+
     return apply
 
 
@@ -182,7 +207,9 @@ BROKEN = {
     "a pickle beside it": lambda files: files.__setitem__("adapter_model.bin", b"\x80\x04."),
     "a path out of the folder": lambda files: files.__setitem__("../evil", b"x"),
     "no card": lambda files: files.pop("adapter.json"),
-    "cut tensors": lambda files: files.__setitem__("adapter_model.safetensors", files["adapter_model.safetensors"][:-100]),
+    "cut tensors": lambda files: files.__setitem__(
+        "adapter_model.safetensors", files["adapter_model.safetensors"][:-100]
+    ),
 }
 
 

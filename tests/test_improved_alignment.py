@@ -32,7 +32,9 @@ def document() -> Built:
     gold = []
 
     def write(text: str, kind: str, span) -> None:
-        gold.append({"paragraph": len(texts), "kind": kind, "start": span and span[0], "end": span and span[1]})
+        gold.append(
+            {"paragraph": len(texts), "kind": kind, "start": span and span[0], "end": span and span[1]}
+        )
         texts.append(text)
 
     for debate in range(3):
@@ -49,7 +51,7 @@ def document() -> Built:
             elif draw < 0.75:
                 write(summarise(words, rng, 0.5, lexicon, shuffle=False, filler=0), "summary", span)
         clock.wait(max(0.0, begun + ECHO_S - clock.now))
-        clock.say(motion if debate < 2 else motion[-len(motion) // 2:], "S0", 0.05)
+        clock.say(motion if debate < 2 else motion[-len(motion) // 2 :], "S0", 0.05)
         clock.wait(5)
         lexicon.new_topic()
     return _finish("forty-two-minutes", clock, texts, gold, rng, 0.0, 0.0)
@@ -64,8 +66,8 @@ def hull(paragraph: Paragraph, document: Built) -> float:
     """Seconds between the first and the last run of four words that paragraph and speech share: the old span."""
     heard = [t for w in document.transcript.words for t in (tokens(w.text) or [""])]
     wanted = tokens(paragraph.text)
-    runs = {tuple(wanted[i: i + 4]) for i in range(len(wanted) - 3)}
-    places = [i for i in range(len(heard) - 3) if tuple(heard[i: i + 4]) in runs]
+    runs = {tuple(wanted[i : i + 4]) for i in range(len(wanted) - 3)}
+    places = [i for i in range(len(heard) - 3) if tuple(heard[i : i + 4]) in runs]
     words = document.transcript.words
     return words[min(places[-1], len(words) - 1)].end - words[places[0]].start
 

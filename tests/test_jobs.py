@@ -36,24 +36,34 @@ def copy(source: Path, name: str, **card) -> Path:
 def test_bad_sessions_are_quarantined_with_their_reason_and_the_rest_goes_on(source, tmp_path, settings):
     spoiled = {
         "no-consent": lambda f: write_json(f / "session.json", {"session_id": "no-consent"}),
-        "other-tenant": lambda f: write_json(f / "session.json", {**read_json(f / "session.json"), "tenant": "elsewhere"}),
+        "other-tenant": lambda f: write_json(
+            f / "session.json", {**read_json(f / "session.json"), "tenant": "elsewhere"}
+        ),
         "no-acta": lambda f: (f / "acta.docx").unlink(),
         "no-transcript": lambda f: (f / "transcript.json").unlink(),
         "cut-acta": lambda f: (f / "acta.docx").write_bytes((f / "acta.docx").read_bytes()[:9000]),
-        "cut-transcript": lambda f: (f / "transcript.json").write_text((f / "transcript.json").read_text()[:9000]),
+        "cut-transcript": lambda f: (f / "transcript.json").write_text(
+            (f / "transcript.json").read_text()[:9000]
+        ),
         "empty-transcript": lambda f: (f / "transcript.json").write_text(""),
         "odd-json": lambda f: (f / "transcript.json").write_text('{"hello": 1}'),
         "odd-card": lambda f: (f / "session.json").write_text("[1]"),
-        "old-word": lambda f: (f / "acta.docx").write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 4000),
+        "old-word": lambda f: (f / "acta.docx").write_bytes(
+            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 4000
+        ),
     }
     for name, spoil in spoiled.items():
         spoil(copy(source, name))
     mined = mine.mine(source, "manantial", tmp_path / "out", settings)
     assert mined.sessions == [SHORT]
-    assert set(mined.quarantined) == set(spoiled) and all(len(r) > 15 and "Traceback" not in r for r in mined.quarantined.values())
+    assert set(mined.quarantined) == set(spoiled) and all(
+        len(r) > 15 and "Traceback" not in r for r in mined.quarantined.values()
+    )
     assert "consent" in mined.quarantined["no-consent"]
     pairs = mined.pairs_of(SHORT)
-    assert [p.paragraph for p in pairs] == list(range(len(pairs))), "one row per paragraph, in order, aligned or not"
+    assert [p.paragraph for p in pairs] == list(range(len(pairs))), (
+        "one row per paragraph, in order, aligned or not"
+    )
 
 
 def test_two_sessions_with_one_id_are_both_set_aside(source, tmp_path, settings):
@@ -123,12 +133,17 @@ def test_a_mine_job_leaves_report_metrics_and_manifest_and_is_reused(source, set
     first = runner.execute("mine", parameters, settings)
     assert not first.reused and first.report.is_file() and (first.folder / "mine.notebook.html").is_file()
     outputs = {a["name"]: a for a in first.manifest["outputs"]}
-    assert f"sessions/{SHORT}/pairs.jsonl" in outputs and all(a["private"] for a in outputs.values()), "pairs hold names: they stay here"
+    assert f"sessions/{SHORT}/pairs.jsonl" in outputs and all(a["private"] for a in outputs.values()), (
+        "pairs hold names: they stay here"
+    )
     assert first.manifest["metrics"]["aligned"] > 0
     again = runner.execute("mine", parameters, settings)
     assert again.reused and again.run_id == first.run_id
     from astra_lib.core.store import Store
-    assert [k for k in Store.open(settings).list(f"runs/mine/{first.run_id}/") if not k.endswith("manifest.json")] == []
+
+    assert [
+        k for k in Store.open(settings).list(f"runs/mine/{first.run_id}/") if not k.endswith("manifest.json")
+    ] == []
 
 
 def test_a_failing_job_is_one_line_and_keeps_its_notebook(settings, tmp_path):
@@ -142,8 +157,22 @@ def test_a_verdict_against_it_stops_a_promotion(settings, registry):
 
     folder = settings.data_dir / "runs" / "judge" / "20260101T000000000-00000000"
     verdict = write_json(folder / "verdict.json", {"verdict": "REJECTED", "candidate_sha256": "a" * 64})
-    write_json(folder / "manifest.json", {"parameters": {"tenant": "manantial"}, "outputs": [{"name": "verdict.json", "sha256": sha256_file(verdict)}], "metrics": {"adapter": {
-        "id": "x", "tenant": "manantial", "key": "k", "sha256": "a" * 64, "card_sha256": "b" * 64}}})
+    write_json(
+        folder / "manifest.json",
+        {
+            "parameters": {"tenant": "manantial"},
+            "outputs": [{"name": "verdict.json", "sha256": sha256_file(verdict)}],
+            "metrics": {
+                "adapter": {
+                    "id": "x",
+                    "tenant": "manantial",
+                    "key": "k",
+                    "sha256": "a" * 64,
+                    "card_sha256": "b" * 64,
+                }
+            },
+        },
+    )
     with pytest.raises(GateError, match="REJECTED"):
         promote_run("manantial", folder.name, settings)
     assert registry.current("manantial") is None
@@ -151,9 +180,14 @@ def test_a_verdict_against_it_stops_a_promotion(settings, registry):
 
 def test_the_judges_sample_is_even_and_does_not_depend_on_order():
     from astra_lib.core.records import Example
+
     rows = [Example([], [], f"s{s}:{i}", f"s{s}", "t", 0, 1, 1.0) for s in range(3) for i in range(20)]
     chosen = select(rows, 9)
-    assert chosen == select(rows[::-1], 9) and {r.session_id: 3 for r in chosen} == {"s0": 3, "s1": 3, "s2": 3}
+    assert chosen == select(rows[::-1], 9) and {r.session_id: 3 for r in chosen} == {
+        "s0": 3,
+        "s1": 3,
+        "s2": 3,
+    }
     assert sum(r.session_id == "s1" for r in chosen) == 3
 
 
@@ -164,15 +198,20 @@ def test_mining_runs_on_a_dask_cluster_when_one_is_named(source, tmp_path, setti
 
     copy(source, "second")
     local = mine.mine(source, "manantial", tmp_path / "local", settings)
-    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1", silence_logs=50) as cluster:
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1", silence_logs=50
+    ) as cluster:
         chosen = replace(settings, mine=replace(settings.mine, dask=cluster.scheduler_address))
         far = mine.mine(source, "manantial", tmp_path / "dask", chosen)
     assert far.sessions == local.sessions == [SHORT, "second"]
     assert far.pairs_of("second") == local.pairs_of("second"), "the same pairs wherever they were mined"
 
 
-def test_the_judge_compares_with_what_serves_but_never_with_the_identity_or_itself(settings, registry, tenant):
+def test_the_judge_compares_with_what_serves_but_never_with_the_identity_or_itself(
+    settings, registry, tenant
+):
     """A council starts on an adapter that changes nothing; that one is the base, which is heard anyway."""
+
     def adapter(name: str) -> AdapterRef:
         return AdapterRef(name, tenant, f"adapters/{name}.zip", sha256_bytes(name), "c" * 64)
 
@@ -182,8 +221,10 @@ def test_the_judge_compares_with_what_serves_but_never_with_the_identity_or_itse
         registry.promote(tenant, adapter(name), current.generation if current else 0, verdict=verdict, by=by)
 
     def opponent(candidate: str) -> str | None:
-        write_json(settings.data_dir / "runs" / "train" / f"{tenant}-{candidate}" / "manifest.json",
-                   {"metrics": {"adapter": {"sha256": sha256_bytes(candidate)}}, "parameters": {"dataset_run": "d"}})
+        write_json(
+            settings.data_dir / "runs" / "train" / f"{tenant}-{candidate}" / "manifest.json",
+            {"metrics": {"adapter": {"sha256": sha256_bytes(candidate)}}, "parameters": {"dataset_run": "d"}},
+        )
         found = declare({"tenant": tenant, "train_run": f"{tenant}-{candidate}"}, settings)[0]["incumbent"]
         return found and found["id"]
 

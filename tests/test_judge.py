@@ -26,7 +26,13 @@ from astra_lib.judge import (
 )
 from astra_lib.minutes import paragraph_xml
 
-TOPICS = ("el alumbrado de la ladera", "la biblioteca del barrio", "el puente sobre la quebrada", "los cupos del comedor escolar", "la tarifa del acueducto")
+TOPICS = (
+    "el alumbrado de la ladera",
+    "la biblioteca del barrio",
+    "el puente sobre la quebrada",
+    "los cupos del comedor escolar",
+    "la tarifa del acueducto",
+)
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +47,21 @@ def hearing(sessions: int = 4, each: int = 5):
             key, topic = f"s{s}:{i}", TOPICS[i % 5]
             gold = f"Manifestó que {topic} requiere atención inmediata y pidió {10 + i} millones para {2026 + s}."
             said = f"Intervención: yo pido atención para {topic}, son {10 + i} millones en el {2026 + s}"
-            rows.append(Example([{"role": "system", "content": "acta"}, {"role": "user", "content": said}],
-                                [{"role": "assistant", "content": paragraph_xml(gold)}], key, f"s{s}", "pm", 0, 1000, .9))
-            good[key] = paragraph_xml(f"Manifestó que {topic} requiere atención y pidió {10 + i} millones para {2026 + s}.")
+            rows.append(
+                Example(
+                    [{"role": "system", "content": "acta"}, {"role": "user", "content": said}],
+                    [{"role": "assistant", "content": paragraph_xml(gold)}],
+                    key,
+                    f"s{s}",
+                    "pm",
+                    0,
+                    1000,
+                    0.9,
+                )
+            )
+            good[key] = paragraph_xml(
+                f"Manifestó que {topic} requiere atención y pidió {10 + i} millones para {2026 + s}."
+            )
             bad[key] = paragraph_xml(f"The council talks about {topic} " + "and more " * (3 + s))
     return rows, good, bad
 
@@ -67,20 +85,37 @@ def test_equal_models_are_not_promoted_beyond_chance(encoder):
     """The same answers with noise on both sides: a yes may happen by luck, at the interval's own rate."""
     rows, good, _ = hearing(sessions=6)
     rng, wins = random.Random(11), 0
+
     class Flat:
         def encode(self, texts):
             import numpy as np
+
             return np.asarray([[hash(t) % 97, 1.0] for t in texts])
+
     for _ in range(40):
-        noisy = [{k: v.replace("atención", rng.choice(["atención", "atención", "mejora"])).replace("pidió", rng.choice(["pidió", "solicitó"])) for k, v in good.items()} for _ in range(2)]
-        wins += judge(rows, noisy[0], incumbent=noisy[1], encoder=Flat(), gates=Gates(wer_margin=0)).verdict == "PROMOTED"
+        noisy = [
+            {
+                k: v.replace("atención", rng.choice(["atención", "atención", "mejora"])).replace(
+                    "pidió", rng.choice(["pidió", "solicitó"])
+                )
+                for k, v in good.items()
+            }
+            for _ in range(2)
+        ]
+        wins += (
+            judge(rows, noisy[0], incumbent=noisy[1], encoder=Flat(), gates=Gates(wer_margin=0)).verdict
+            == "PROMOTED"
+        )
     assert wins <= 5, "2.5 % expected; more than 5 of 40 means the interval is wrong"
 
 
-@pytest.mark.parametrize(("answer", "reason"), [
-    ("<w:p><w:r><w:t>cortado", "valid XML"),
-    (paragraph_xml("texto") + "suelto", "valid XML"),
-])
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("<w:p><w:r><w:t>cortado", "valid XML"),
+        (paragraph_xml("texto") + "suelto", "valid XML"),
+    ],
+)
 def test_answers_word_cannot_open_are_refused(encoder, answer, reason):
     rows, good, bad = hearing()
     verdict = judge(rows, good | {"s0:0": answer}, base=bad, encoder=encoder)
@@ -89,9 +124,36 @@ def test_answers_word_cannot_open_are_refused(encoder, answer, reason):
 
 def test_a_flipped_vote_is_refused_whatever_the_score(encoder):
     rows, good, bad = hearing()
-    rows[0] = Example(rows[0].prompt, [{"role": "assistant", "content": paragraph_xml("La proposición fue aprobada por unanimidad de los presentes.")}], "s0:0", "s0", "pm", 0, 1000, .9)
-    assert judge(rows, good | {"s0:0": paragraph_xml("La proposición fue aprobada por unanimidad.")}, base=bad, encoder=encoder).verdict == "PROMOTED"
-    turned = judge(rows, good | {"s0:0": paragraph_xml("La proposición fue negada por unanimidad de los presentes.")}, base=bad, encoder=encoder)
+    rows[0] = Example(
+        rows[0].prompt,
+        [
+            {
+                "role": "assistant",
+                "content": paragraph_xml("La proposición fue aprobada por unanimidad de los presentes."),
+            }
+        ],
+        "s0:0",
+        "s0",
+        "pm",
+        0,
+        1000,
+        0.9,
+    )
+    assert (
+        judge(
+            rows,
+            good | {"s0:0": paragraph_xml("La proposición fue aprobada por unanimidad.")},
+            base=bad,
+            encoder=encoder,
+        ).verdict
+        == "PROMOTED"
+    )
+    turned = judge(
+        rows,
+        good | {"s0:0": paragraph_xml("La proposición fue negada por unanimidad de los presentes.")},
+        base=bad,
+        encoder=encoder,
+    )
     assert turned.verdict == "REJECTED" and any("opposite outcome" in r for r in turned.reasons)
 
 
@@ -124,8 +186,13 @@ def test_predictions_must_be_complete_unique_and_known(tmp_path):
         items(rows, {k: v for k, v in good.items() if k != "s0:3"})
     with pytest.raises(InputError, match="unknown row"):
         items(rows, good | {"zz": ""})
-    for text, what in (('{"id": 1, "output": "x"}', "expected"), ('{"id": "a"}', "expected"), ("", "no predictions"),
-                       ('{"id": "a", "output": ""}\n{"id": "a", "output": ""}', "twice"), ('{"id": "a"', "not JSON")):
+    for text, what in (
+        ('{"id": 1, "output": "x"}', "expected"),
+        ('{"id": "a"}', "expected"),
+        ("", "no predictions"),
+        ('{"id": "a", "output": ""}\n{"id": "a", "output": ""}', "twice"),
+        ('{"id": "a"', "not JSON"),
+    ):
         (tmp_path / "p.jsonl").write_text(text)
         with pytest.raises(InputError, match=what):
             read_predictions(tmp_path / "p.jsonl")
@@ -148,10 +215,18 @@ def test_money_and_clock_times_are_not_mangled():
     assert word_errors("Costó $10.000.", "costó 10.000")[0] == 0
 
 
-@pytest.mark.parametrize(("text", "told"), [
-    ("fue aprobado por unanimidad", "yes"), ("fue negada con diez votos", "no"), ("no fue aprobada", "no"), ("quedó rechazado", "no"),
-    ("intervino el concejal", None), ("la proposición se aprobó", "yes"), ("improbado el proyecto", "no"),
-])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("fue aprobado por unanimidad", "yes"),
+        ("fue negada con diez votos", "no"),
+        ("no fue aprobada", "no"),
+        ("quedó rechazado", "no"),
+        ("intervino el concejal", None),
+        ("la proposición se aprobó", "yes"),
+        ("improbado el proyecto", "no"),
+    ],
+)
 def test_outcomes(text, told):
     assert outcome(text) == told
 
@@ -175,8 +250,11 @@ def test_a_clerk_who_repeats_himself_does_not_raise_the_floor(encoder):
     """Twenty hand-overs are alike; taken for strangers they would put the floor above what any honest answer reaches."""
     from astra_lib.judge import similarities, unrelated_pairs
 
-    own = [f"Manifestó que {topic} requiere atención inmediata, según {n} vecinos." for n, topic in enumerate(TOPICS)]
+    own = [
+        f"Manifestó que {topic} requiere atención inmediata, según {n} vecinos."
+        for n, topic in enumerate(TOPICS)
+    ]
     formulas = [f"Seguidamente intervino la honorable concejala [CONCEJAL_{n:02d}]." for n in range(20)]
     floor = similarities(formulas + own, formulas + own, encoder)[1]
-    assert floor < .6
+    assert floor < 0.6
     assert not unrelated_pairs(formulas)

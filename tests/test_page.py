@@ -32,11 +32,31 @@ class Browser:
         import websocket
 
         self.process = subprocess.Popen(
-            [str(CHROMIUM), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--lang=es", "--window-size=1280,1250",
-             f"--user-data-dir={folder}", "--remote-debugging-port=0", "--remote-allow-origins=*", "about:blank"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        port = self.until(lambda: (folder / "DevToolsActivePort").is_file() and (folder / "DevToolsActivePort").read_text().split()[:1])[0]
-        page = self.until(lambda: [t for t in httpx.get(f"http://127.0.0.1:{port}/json").json() if t["type"] == "page"])[0]
+            [
+                str(CHROMIUM),
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+                "--lang=es",
+                "--window-size=1280,1250",
+                f"--user-data-dir={folder}",
+                "--remote-debugging-port=0",
+                "--remote-allow-origins=*",
+                "about:blank",
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        port = self.until(
+            lambda: (
+                (folder / "DevToolsActivePort").is_file()
+                and (folder / "DevToolsActivePort").read_text().split()[:1]
+            )
+        )[0]
+        page = self.until(
+            lambda: [t for t in httpx.get(f"http://127.0.0.1:{port}/json").json() if t["type"] == "page"]
+        )[0]
         self.socket = websocket.create_connection(page["webSocketDebuggerUrl"], timeout=60)
         self.numbers = itertools.count(1)
 
@@ -53,8 +73,10 @@ class Browser:
     def until(self, reached: Any, seconds: float = 90) -> Any:
         end = time.monotonic() + seconds
         while not (found := reached()):
-            assert time.monotonic() < end, f"not in time; the page shows: {self.text() if hasattr(self, 'socket') else ''}"
-            time.sleep(.1)
+            assert time.monotonic() < end, (
+                f"not in time; the page shows: {self.text() if hasattr(self, 'socket') else ''}"
+            )
+            time.sleep(0.1)
         return found
 
     def text(self) -> str:
@@ -91,7 +113,9 @@ def shots(tmp_path: Path) -> Path:
 
 
 @needs_browser
-def test_a_reviewer_sees_before_and_after_with_seconds_and_confidence(world: World, browser: Browser, tmp_path: Path) -> None:
+def test_a_reviewer_sees_before_and_after_with_seconds_and_confidence(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
     browser.send("Page.navigate", url=f"{world.url}/ui/")
     browser.until(lambda: browser.run("!!document.querySelector('#go')"))
     browser.run("document.querySelector('#go').click()")
@@ -106,7 +130,9 @@ def test_a_reviewer_sees_before_and_after_with_seconds_and_confidence(world: Wor
     browser.shot(shots(tmp_path) / "before-after.png")
     assert browser.value("#before textarea") not in ("", WRITTEN)
     assert "0:00:00,0 – 0:00:20,0" in shown and " %" in shown and "generación" in shown
-    assert world.tokens["uno:reviewer"] not in browser.run("document.documentElement.outerHTML.replace(/value=\"[^\"]*\"/g, '')")
+    assert world.tokens["uno:reviewer"] not in browser.run(
+        'document.documentElement.outerHTML.replace(/value="[^"]*"/g, \'\')'
+    )
     browser.fill("#speech textarea", "")
     browser.send("Input.dispatchKeyEvent", type="keyDown", key="Backspace", windowsVirtualKeyCode=8)
     browser.fill("#token input", world.tokens["dos:reviewer"])
@@ -117,14 +143,23 @@ def test_a_reviewer_sees_before_and_after_with_seconds_and_confidence(world: Wor
     assert "Traceback" not in browser.text()
 
 
-@pytest.mark.parametrize(("error", "says"), [
-    (MissingError("no adapter is in service for this tenant"), "adaptador"), (MissingError("no such audit record"), "registro"),
-    (MissingError("no roster for this tenant", where="/x/y"), "concejales"), (GateError("the answer does not validate (x)"), "no se muestra"),
-    (ServiceError("Redis is away", where="redis://h"), "inténtelo de nuevo"), (InputError("a block of 20000 characters, 0-1 s"), "Divídala")])
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (MissingError("no adapter is in service for this tenant"), "adaptador"),
+        (MissingError("no such audit record"), "registro"),
+        (MissingError("no roster for this tenant", where="/x/y"), "concejales"),
+        (GateError("the answer does not validate (x)"), "no se muestra"),
+        (ServiceError("Redis is away", where="redis://h"), "inténtelo de nuevo"),
+        (InputError("a block of 20000 characters, 0-1 s"), "Divídala"),
+    ],
+)
 def test_faults_are_told_in_plain_words(error, says):
     told = plain(error)
     assert says in told and "/x/y" not in told and "redis://" not in told
 
 
 def test_seconds_are_written_as_a_clock():
-    assert span(0, 31_000) == "0:00:00,0 – 0:00:31,0" and span(3_661_950, 3_662_000) == "1:01:02,0 – 1:01:02,0"
+    assert (
+        span(0, 31_000) == "0:00:00,0 – 0:00:31,0" and span(3_661_950, 3_662_000) == "1:01:02,0 – 1:01:02,0"
+    )

@@ -39,16 +39,41 @@ from astra_lib.core.records import (
     write_jsonl,
 )
 
-TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12).map(lambda t: unicodedata.normalize("NFC", t))
+TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12).map(
+    lambda t: unicodedata.normalize("NFC", t)
+)
 SECONDS = st.floats(0, 1e5, allow_nan=False)
 WORDS = st.builds(Word, TEXT, SECONDS, SECONDS, st.none() | st.floats(0, 1), st.none() | TEXT)
 TRANSCRIPTS = st.builds(
-    Transcript, TEXT, TEXT, SECONDS, st.lists(WORDS, max_size=4),
-    st.lists(st.builds(Utterance, SECONDS, SECONDS, st.none() | TEXT, st.tuples(st.integers(0, 9), st.integers(0, 9))), max_size=3),
-    st.booleans(), st.none() | TEXT, st.none() | TEXT)
+    Transcript,
+    TEXT,
+    TEXT,
+    SECONDS,
+    st.lists(WORDS, max_size=4),
+    st.lists(
+        st.builds(
+            Utterance, SECONDS, SECONDS, st.none() | TEXT, st.tuples(st.integers(0, 9), st.integers(0, 9))
+        ),
+        max_size=3,
+    ),
+    st.booleans(),
+    st.none() | TEXT,
+    st.none() | TEXT,
+)
 PAIRS = st.builds(
-    Pair, TEXT, TEXT, st.integers(0, 999), st.sampled_from(KINDS), TEXT, TEXT, st.none() | SECONDS, st.none() | SECONDS,
-    st.floats(0, 1), TEXT, st.lists(st.builds(Block, SECONDS, SECONDS, st.none() | TEXT, TEXT), max_size=3))
+    Pair,
+    TEXT,
+    TEXT,
+    st.integers(0, 999),
+    st.sampled_from(KINDS),
+    TEXT,
+    TEXT,
+    st.none() | SECONDS,
+    st.none() | SECONDS,
+    st.floats(0, 1),
+    TEXT,
+    st.lists(st.builds(Block, SECONDS, SECONDS, st.none() | TEXT, TEXT), max_size=3),
+)
 
 
 @given(record=TRANSCRIPTS | PAIRS)
@@ -72,25 +97,60 @@ def test_canonical_json_is_one_text_per_value() -> None:
         dumps(float("nan"))
 
 
-@pytest.mark.parametrize("row", [
-    None, [], "x", {}, {"session_id": "s"}, {"session_id": "s", "tenant": "t", "duration": 1, "words": 5},
-    {"session_id": "s", "tenant": "t", "duration": 1, "words": [1]},
-    {"session_id": "s", "tenant": "t", "duration": 1, "words": [{"text": "x"}]},
-    {"session_id": "s", "tenant": "t", "duration": 1, "utterances": [{"start": 0, "end": 1, "speaker": None}]},
-    {"session_id": "s", "tenant": "t", "duration": 1, "utterances": [{"start": 0, "end": 1, "speaker": None, "words": 5}]},
-    {"session_id": "s", "tenant": "t", "duration": 1, "utterances": [{"start": 0, "end": 1, "speaker": None, "words": [1]}]},
-    {"session_id": "s", "tenant": "t", "duration": 1, "utterances": [{"start": 0, "end": 1, "speaker": None, "words": ["a", "b"]}]},
-    {"session_id": "s", "tenant": "t", "duration": 1, "surprise": 1},
-])
+@pytest.mark.parametrize(
+    "row",
+    [
+        None,
+        [],
+        "x",
+        {},
+        {"session_id": "s"},
+        {"session_id": "s", "tenant": "t", "duration": 1, "words": 5},
+        {"session_id": "s", "tenant": "t", "duration": 1, "words": [1]},
+        {"session_id": "s", "tenant": "t", "duration": 1, "words": [{"text": "x"}]},
+        {
+            "session_id": "s",
+            "tenant": "t",
+            "duration": 1,
+            "utterances": [{"start": 0, "end": 1, "speaker": None}],
+        },
+        {
+            "session_id": "s",
+            "tenant": "t",
+            "duration": 1,
+            "utterances": [{"start": 0, "end": 1, "speaker": None, "words": 5}],
+        },
+        {
+            "session_id": "s",
+            "tenant": "t",
+            "duration": 1,
+            "utterances": [{"start": 0, "end": 1, "speaker": None, "words": [1]}],
+        },
+        {
+            "session_id": "s",
+            "tenant": "t",
+            "duration": 1,
+            "utterances": [{"start": 0, "end": 1, "speaker": None, "words": ["a", "b"]}],
+        },
+        {"session_id": "s", "tenant": "t", "duration": 1, "surprise": 1},
+    ],
+)
 def test_json_of_another_shape_is_refused_with_its_place(row: object) -> None:
     with pytest.raises(InputError, match="row 7") as caught:
         from_dict(Transcript, row, where="row 7")  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("content", "said"), [
-    (b"", "empty"), (b'{"a": 1', "line 1"), (b"\xff\xfe{", "UTF-8"), (b"[" * 100_000, "deep"), (b"not json", "not JSON"),
-])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "empty"),
+        (b'{"a": 1', "line 1"),
+        (b"\xff\xfe{", "UTF-8"),
+        (b"[" * 100_000, "deep"),
+        (b"not json", "not JSON"),
+    ],
+)
 def test_broken_files_are_named(tmp_path: Path, content: bytes, said: str) -> None:
     path = tmp_path / "broken.json"
     path.write_bytes(content)
@@ -101,7 +161,9 @@ def test_broken_files_are_named(tmp_path: Path, content: bytes, said: str) -> No
         read_json(tmp_path / "absent.json")
 
 
-@pytest.mark.parametrize(("line", "said"), [(b'{"a": ', "truncated"), (b"\xff", "UTF-8"), (b"[" * 100_000, "deep")])
+@pytest.mark.parametrize(
+    ("line", "said"), [(b'{"a": ', "truncated"), (b"\xff", "UTF-8"), (b"[" * 100_000, "deep")]
+)
 def test_a_broken_line_is_named_by_number(tmp_path: Path, line: bytes, said: str) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b'\xef\xbb\xbf{"a": 1}\r\n\r\n{"a": 2}\n' + line)
@@ -129,12 +191,16 @@ def test_writing_replaces_whole_files_only(tmp_path: Path) -> None:
 def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     """The limit on a file's size stands in for a full disk; and a kill in mid-write leaves the old file too."""
     path = atomic_write(tmp_path / "kept", "before")
-    script = ("import os, resource, sys\nfrom astra_lib.core.records import atomic_write\n"
-              "from astra_lib.core.errors import DiskError\n"
-              "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-              "try: atomic_write(sys.argv[1], 'x' * 5000)\nexcept DiskError as error: print(error, flush=True)\n"
-              "os.fsync = lambda fd: os.kill(os.getpid(), 9)\natomic_write(sys.argv[1], 'after')\n")
-    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    script = (
+        "import os, resource, sys\nfrom astra_lib.core.records import atomic_write\n"
+        "from astra_lib.core.errors import DiskError\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try: atomic_write(sys.argv[1], 'x' * 5000)\nexcept DiskError as error: print(error, flush=True)\n"
+        "os.fsync = lambda fd: os.kill(os.getpid(), 9)\natomic_write(sys.argv[1], 'after')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, path], capture_output=True, text=True, cwd=Path(__file__).parents[1]
+    )
     assert done.returncode == -9
     assert str(path) in done.stdout
     assert path.read_text() == "before"
@@ -156,7 +222,9 @@ def test_text_between_counts_words_by_their_middle() -> None:
     assert transcript.text() == "uno dos tres"
 
 
-KINDS_OF_ERROR = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, AstraError)]
+KINDS_OF_ERROR = [
+    value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, AstraError)
+]
 
 
 @pytest.mark.parametrize("kind", KINDS_OF_ERROR)

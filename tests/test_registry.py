@@ -29,7 +29,9 @@ from astra_lib.core.supervisor import Process
 
 
 def adapter(tenant: str, name: str) -> AdapterRef:
-    return AdapterRef(name, tenant, f"adapters/{name}.zip", hashlib.sha256(name.encode()).hexdigest(), "c" * 64)
+    return AdapterRef(
+        name, tenant, f"adapters/{name}.zip", hashlib.sha256(name.encode()).hexdigest(), "c" * 64
+    )
 
 
 def verdict(name: str, said: str = "PROMOTED") -> dict:
@@ -38,7 +40,13 @@ def verdict(name: str, said: str = "PROMOTED") -> dict:
 
 def promote(registry: Registry, tenant: str, name: str) -> Promotion:
     current = registry.current(tenant)
-    return registry.promote(tenant, adapter(tenant, name), current.generation if current else 0, verdict=verdict(name), verdict_run="run")
+    return registry.promote(
+        tenant,
+        adapter(tenant, name),
+        current.generation if current else 0,
+        verdict=verdict(name),
+        verdict_run="run",
+    )
 
 
 def test_a_promotion_is_read_back_with_its_history(registry: Registry, tenant: str) -> None:
@@ -55,8 +63,12 @@ def test_a_promotion_is_read_back_with_its_history(registry: Registry, tenant: s
 
 
 def test_an_unknown_tenant_is_an_error_everywhere(registry: Registry) -> None:
-    for call in (lambda: registry.current("nobody"), lambda: registry.history("nobody"), lambda: registry.rollback("nobody"),
-                 lambda: registry.promote("nobody", adapter("nobody", "a"), 0, verdict=verdict("a"))):
+    for call in (
+        lambda: registry.current("nobody"),
+        lambda: registry.history("nobody"),
+        lambda: registry.rollback("nobody"),
+        lambda: registry.promote("nobody", adapter("nobody", "a"), 0, verdict=verdict("a")),
+    ):
         with pytest.raises(MissingError, match="nobody: unknown tenant"):
             call()
     assert not registry.client.exists(current_key("nobody"), promotions_key("nobody"))
@@ -68,8 +80,14 @@ def test_an_unknown_tenant_is_an_error_everywhere(registry: Registry) -> None:
 def test_nothing_is_promoted_without_its_own_verdict(registry: Registry, tenant: str, tmp_path: Path) -> None:
     mine = adapter(tenant, "a")
     path = write_json(tmp_path / "verdict.json", verdict("a"))
-    refused: list[dict | Path] = [{}, verdict("a", "REJECTED"), verdict("a", "INSUFFICIENT_EVIDENCE"), verdict("b"),
-                                  {"verdict": "PROMOTED"}, write_json(tmp_path / "list.json", ["PROMOTED"])]
+    refused: list[dict | Path] = [
+        {},
+        verdict("a", "REJECTED"),
+        verdict("a", "INSUFFICIENT_EVIDENCE"),
+        verdict("b"),
+        {"verdict": "PROMOTED"},
+        write_json(tmp_path / "list.json", ["PROMOTED"]),
+    ]
     for each in refused:
         with pytest.raises(GateError):
             registry.promote(tenant, mine, 0, verdict=each)
@@ -80,7 +98,9 @@ def test_nothing_is_promoted_without_its_own_verdict(registry: Registry, tenant:
     with pytest.raises(GateError, match="other"):
         registry.promote(tenant, replace(mine, tenant="other"), 0, verdict=path)
     with pytest.raises(GateError):
-        registry.promote(tenant, replace(mine, sha256=""), 0, verdict={"verdict": "PROMOTED", "candidate_sha256": ""})
+        registry.promote(
+            tenant, replace(mine, sha256=""), 0, verdict={"verdict": "PROMOTED", "candidate_sha256": ""}
+        )
     assert registry.current(tenant) is None
     made = registry.promote(tenant, mine, 0, verdict=path, verdict_sha256=sha256_file(path))
     assert made.verdict_sha256 == sha256_file(path)
@@ -349,11 +369,15 @@ class Replicas(RuleBasedStateMachine):
 
 def test_replicas_serve_the_truth_whatever_is_lost_or_doubled(registry: Registry) -> None:
     machine = type("Machine", (Replicas,), {"registry": registry})
-    run_state_machine_as_test(machine, settings=hypothesis_settings(max_examples=25, stateful_step_count=20, deadline=None))
+    run_state_machine_as_test(
+        machine, settings=hypothesis_settings(max_examples=25, stateful_step_count=20, deadline=None)
+    )
 
 
 @pytest.fixture
-def own_redis(settings: Settings, make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> Settings:
+def own_redis(
+    settings: Settings, make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> Settings:
     shared = services.endpoints(settings)
     monkeypatch.setenv("ASTRA_S3_ACCESS_KEY", shared.s3_access_key)
     monkeypatch.setenv("ASTRA_S3_SECRET_KEY", shared.s3_secret_key)
@@ -402,7 +426,9 @@ def test_everything_survives_a_kill_of_redis(own_redis: Settings) -> None:
     threads[1].join(10)
     history = registry.history(tenant)
     assert [p.generation for p in history] == list(range(1, len(history) + 1))
-    assert {p.generation: p for p in history} | {p.generation: p for p in acknowledged} == {p.generation: p for p in history}
+    assert {p.generation: p for p in history} | {p.generation: p for p in acknowledged} == {
+        p.generation: p for p in history
+    }
     assert registry.current(tenant) == history[-1]
     deadline = time.monotonic() + 10
     while (not heard or heard[-1] < history[-1].generation) and time.monotonic() < deadline:
@@ -418,7 +444,12 @@ def test_without_redis_the_error_says_what_to_do(own_redis: Settings) -> None:
     feed = Events(registry, "replica")
     feed.poll(0)
     services.down(own_redis, grace_s=5)
-    for call in (lambda: registry.current("x"), registry.tenants, lambda: feed.poll(0.1), lambda: feed.wake(0.1)):
+    for call in (
+        lambda: registry.current("x"),
+        registry.tenants,
+        lambda: feed.poll(0.1),
+        lambda: feed.wake(0.1),
+    ):
         with pytest.raises(ServiceError, match="astra services up") as caught:
             call()
         assert "\n" not in str(caught.value)

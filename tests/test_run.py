@@ -22,7 +22,9 @@ from astra_lib.core.store import Store
 ROOT = Path(__file__).parents[1]
 
 
-def finished(job: str, settings: Settings, content: str = "x", inputs: list[Path] | None = None, **parameters: object) -> Run:
+def finished(
+    job: str, settings: Settings, content: str = "x", inputs: list[Path] | None = None, **parameters: object
+) -> Run:
     run = Run.start(job, parameters, settings, tenant="manantial", seed=7, inputs=inputs or [])
     (run.dir / "out.txt").write_text(content)
     run.add_output(run.dir / "out.txt")
@@ -31,21 +33,44 @@ def finished(job: str, settings: Settings, content: str = "x", inputs: list[Path
 
 
 def in_a_process(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    head = ("import os, sys, resource\nfrom astra_lib.core import settings\nfrom astra_lib.core.run import Run\n"
-            "from astra_lib.core.errors import AstraError\nsettings = settings.load()\n")
-    return subprocess.run([sys.executable, "-c", head + script, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    head = (
+        "import os, sys, resource\nfrom astra_lib.core import settings\nfrom astra_lib.core.run import Run\n"
+        "from astra_lib.core.errors import AstraError\nsettings = settings.load()\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", head + script, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+    )
 
 
 def test_a_finished_run_says_what_it_did(settings: Settings, store: Store, tmp_path: Path) -> None:
     (tmp_path / "acta.docx").write_bytes(b"minutes")
-    run = Run.start("mine", {"lookahead": 45.0, "tenant": "manantial"}, settings, tenant="manantial", seed=3, inputs=[tmp_path / "acta.docx"])
+    run = Run.start(
+        "mine",
+        {"lookahead": 45.0, "tenant": "manantial"},
+        settings,
+        tenant="manantial",
+        seed=3,
+        inputs=[tmp_path / "acta.docx"],
+    )
     write_jsonl(run.dir / "pairs.jsonl", [{"a": 1}])
     sha = run.add_output(run.dir / "pairs.jsonl")
     run.add_output(tmp_path / "acta.docx", "source/acta.docx")
     manifest = run.finish({"f1": 0.9})
     row = json.loads((run.dir / "manifest.json").read_text())
     assert row == store.get_json(f"runs/mine/{run.run_id}/manifest.json")
-    assert row["inputs"] == [{"name": "acta.docx", "sha256": sha256_bytes(b"minutes"), "bytes": 7, "from_run": "", "private": False}]
+    assert row["inputs"] == [
+        {
+            "name": "acta.docx",
+            "sha256": sha256_bytes(b"minutes"),
+            "bytes": 7,
+            "from_run": "",
+            "private": False,
+        }
+    ]
     assert [a["name"] for a in row["outputs"]] == ["pairs.jsonl", "source/acta.docx"]
     assert (row["seed"], row["metrics"], row["tenant"], row["job"]) == (3, {"f1": 0.9}, "manantial", "mine")
     assert row["started"] <= row["finished"]
@@ -88,7 +113,8 @@ def test_a_killed_run_is_not_taken_for_whole_and_is_taken_over(settings: Setting
     killed = in_a_process(
         "run = Run.resume_or_start('killed', {'a': 1}, settings)\n"
         "(run.dir / 'half.txt').write_text('half')\nrun.add_output(run.dir / 'half.txt')\nprint(run.run_id, flush=True)\n"
-        "os.kill(os.getpid(), 9)\n")
+        "os.kill(os.getpid(), 9)\n"
+    )
     run_id = killed.stdout.strip()
     assert killed.returncode == -9
     assert unfinished(settings, "killed") == [run_id]
@@ -110,7 +136,8 @@ def test_a_kill_while_finishing_leaves_no_manifest(settings: Settings, store: St
     done = in_a_process(
         "run = Run.resume_or_start('late', {}, settings)\n(run.dir / 'o').write_text('o')\nrun.add_output(run.dir / 'o')\n"
         "from astra_lib.core.store import Store\nreal = Store.put_json\n"
-        "Store.put_json = lambda *a, **k: os.kill(os.getpid(), 9)\nprint(run.run_id, flush=True)\nrun.finish()\n")
+        "Store.put_json = lambda *a, **k: os.kill(os.getpid(), 9)\nprint(run.run_id, flush=True)\nrun.finish()\n"
+    )
     run_id = done.stdout.strip()
     assert store.exists(f"runs/late/{run_id}/o")
     assert not store.exists(f"runs/late/{run_id}/manifest.json")
@@ -120,7 +147,9 @@ def test_a_kill_while_finishing_leaves_no_manifest(settings: Settings, store: St
 
 def test_the_same_run_twice_at_once_is_refused(settings: Settings) -> None:
     with Run.resume_or_start("busy", {}, settings):
-        done = in_a_process("try: Run.resume_or_start('busy', {}, settings)\nexcept AstraError as error: print(type(error).__name__, error)")
+        done = in_a_process(
+            "try: Run.resume_or_start('busy', {}, settings)\nexcept AstraError as error: print(type(error).__name__, error)"
+        )
     assert done.stdout.startswith("ConflictError"), done.stderr
     assert "under way" in done.stdout
     assert Run.resume_or_start("busy", {}, settings).resumed
@@ -130,7 +159,8 @@ def test_a_full_disk_leaves_no_manifest(settings: Settings) -> None:
     done = in_a_process(
         "run = Run.start('full', {}, settings)\n(run.dir / 'o').write_text('o')\nrun.add_output(run.dir / 'o')\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
-        "try: run.finish()\nexcept AstraError as error: print(type(error).__name__, error)\nprint(run.run_id)\n")
+        "try: run.finish()\nexcept AstraError as error: print(type(error).__name__, error)\nprint(run.run_id)\n"
+    )
     message, run_id = done.stdout.strip().splitlines()
     assert message.startswith("DiskError")
     assert unfinished(settings, "full") == [run_id]
@@ -223,13 +253,32 @@ def test_a_damaged_manifest_is_replaced_by_the_stored_one_or_named(settings: Set
         read_manifest(run.run_id, settings)
 
 
-json_values = st.recursive(st.none() | st.booleans() | st.integers(-10**9, 10**9) | st.text(max_size=5), lambda v: st.lists(v, max_size=3), max_leaves=5)
-artifact_lists = st.lists(st.builds(Artifact, name=st.text(min_size=1, max_size=5), sha256=st.text("0123456789abcdef", min_size=4, max_size=4), bytes=st.integers(0, 9)),
-                          max_size=4, unique_by=lambda a: a.name)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(max_size=5),
+    lambda v: st.lists(v, max_size=3),
+    max_leaves=5,
+)
+artifact_lists = st.lists(
+    st.builds(
+        Artifact,
+        name=st.text(min_size=1, max_size=5),
+        sha256=st.text("0123456789abcdef", min_size=4, max_size=4),
+        bytes=st.integers(0, 9),
+    ),
+    max_size=4,
+    unique_by=lambda a: a.name,
+)
 
 
-@given(parameters=st.dictionaries(st.text(max_size=5), json_values, max_size=4), inputs=artifact_lists, seed=st.integers(0, 9), data=st.data())
-def test_the_fingerprint_sees_content_and_not_order(parameters: dict, inputs: list[Artifact], seed: int, data: st.DataObject) -> None:
+@given(
+    parameters=st.dictionaries(st.text(max_size=5), json_values, max_size=4),
+    inputs=artifact_lists,
+    seed=st.integers(0, 9),
+    data=st.data(),
+)
+def test_the_fingerprint_sees_content_and_not_order(
+    parameters: dict, inputs: list[Artifact], seed: int, data: st.DataObject
+) -> None:
     print_ = fingerprint("job", parameters, inputs, "t", seed)
     shuffled = dict(data.draw(st.permutations(list(parameters.items()))))
     assert fingerprint("job", shuffled, data.draw(st.permutations(inputs)), "t", seed) == print_

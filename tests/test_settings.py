@@ -40,25 +40,30 @@ def test_every_key_can_be_overridden_from_the_environment(ini: Path) -> None:
     plain = load({}, ini)
     for section in fields(Settings):
         for field in fields(getattr(plain, section.name)):
-            text = {"int": "7", "float": "0.25", "str": "other", "bool": "yes", "Semantic": "always"}[str(field.type)]
+            text = {"int": "7", "float": "0.25", "str": "other", "bool": "yes", "Semantic": "always"}[
+                str(field.type)
+            ]
             changed = load({f"ASTRA_{section.name}_{field.name}".upper(): text}, ini)
             assert str(getattr(getattr(changed, section.name), field.name)) in {text, "True"}
             assert changed != plain or str(getattr(getattr(plain, section.name), field.name)) == text
 
 
-@pytest.mark.parametrize(("old", "new", "said"), [
-    ("[s3]", "[s4]", r"unknown section \[s4\]"),
-    ("bucket = astra", "buckett = astra", "unknown key 'buckett'"),
-    ("bucket = astra\n", "", "missing key 'bucket'"),
-    ("presign_seconds = 7200", "presign_seconds = two hours", "expected int, found 'two hours'"),
-    ("presign_seconds = 7200", "presign_seconds = 1.5", "expected int"),
-    ("max_usd = 5.0", "max_usd = nan", "finite"),
-    ("max_usd = 5.0", "max_usd = inf", "finite"),
-    ("[s3]", "[s3", "s3"),
-    ("[redis]", "[s3]", "already exists"),
-    ("bucket = astra", "bucket = astra\nbucket = other", "already exists"),
-    ("bucket = astra", "bucket = astra\n[DEFAULT]\nsurprise = 1", "unknown key 'surprise'"),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("[s3]", "[s4]", r"unknown section \[s4\]"),
+        ("bucket = astra", "buckett = astra", "unknown key 'buckett'"),
+        ("bucket = astra\n", "", "missing key 'bucket'"),
+        ("presign_seconds = 7200", "presign_seconds = two hours", "expected int, found 'two hours'"),
+        ("presign_seconds = 7200", "presign_seconds = 1.5", "expected int"),
+        ("max_usd = 5.0", "max_usd = nan", "finite"),
+        ("max_usd = 5.0", "max_usd = inf", "finite"),
+        ("[s3]", "[s3", "s3"),
+        ("[redis]", "[s3]", "already exists"),
+        ("bucket = astra", "bucket = astra\nbucket = other", "already exists"),
+        ("bucket = astra", "bucket = astra\n[DEFAULT]\nsurprise = 1", "unknown key 'surprise'"),
+    ],
+)
 def test_a_file_with_a_fault_is_refused_by_name(ini: Path, old: str, new: str, said: str) -> None:
     assert old in INI
     ini.write_text(INI.replace(old, new, 1), encoding="utf-8")
@@ -93,7 +98,9 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
         settings_path({"ASTRA_SETTINGS": str(tmp_path / "absent.ini")})
 
 
-def test_the_nearest_file_of_ours_is_found(ini: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_nearest_file_of_ours_is_found(
+    ini: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     deep = tmp_path / "a" / "b"
     deep.mkdir(parents=True)
     (tmp_path / "a" / "settings.ini").write_text("[somebody else's]\n", encoding="utf-8")
@@ -103,7 +110,9 @@ def test_the_nearest_file_of_ours_is_found(ini: Path, tmp_path: Path, monkeypatc
     assert settings_path({}).read_text(encoding="utf-8") == INI
 
 
-def test_the_data_folder_stands_beside_the_file(ini: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_data_folder_stands_beside_the_file(
+    ini: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("ASTRA_SETTINGS", str(ini))
     assert load({}, ini).data_dir == tmp_path / "data"
     assert load({"ASTRA_DATA_DIR": "/elsewhere"}, ini).data_dir == Path("/elsewhere")

@@ -29,8 +29,9 @@ from astra_lib.core.records import sha256_bytes
 from astra_lib.core.settings import Settings
 from astra_lib.core.store import Store, check_key
 
-NAME = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="/\\"), min_size=1, max_size=20).filter(
-    lambda text: text.strip(". ") != "")
+NAME = st.text(
+    st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="/\\"), min_size=1, max_size=20
+).filter(lambda text: text.strip(". ") != "")
 
 
 @hypothesis_settings(max_examples=25, deadline=None)
@@ -95,7 +96,10 @@ def test_what_is_missing_or_misnamed(store: Store, tmp_path: Path) -> None:
 def test_a_truncated_upload_is_not_stored(store: Store) -> None:
     url = urlsplit(store.presign_put("truncated/one"))
     with socket.create_connection((url.hostname, url.port), 5) as link:
-        link.sendall(f"PUT {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: 100000\r\n\r\n".encode() + b"x" * 5000)
+        link.sendall(
+            f"PUT {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: 100000\r\n\r\n".encode()
+            + b"x" * 5000
+        )
     time.sleep(0.5)
     assert not store.exists("truncated/one")
 
@@ -115,7 +119,9 @@ def test_a_file_that_changes_while_it_is_sent_is_refused(store: Store) -> None:
 
 
 def test_damage_in_the_store_is_found(store: Store, tmp_path: Path) -> None:
-    store.client.put_object(Bucket=store.bucket, Key="damaged", Body=b"other bytes", Metadata={"sha256": "0" * 64})
+    store.client.put_object(
+        Bucket=store.bucket, Key="damaged", Body=b"other bytes", Metadata={"sha256": "0" * 64}
+    )
     with pytest.raises(ServiceError, match="do not match"):
         store.get_file("damaged", tmp_path / "damaged")
     store.put_bytes("replaced", b"new")
@@ -168,6 +174,7 @@ def cutting_proxy(target: str, cuts: int, after: int) -> Iterator[str]:
                     return
 
     with socket.create_server(("127.0.0.1", 0)) as server:
+
         def accept() -> None:
             while True:
                 try:
@@ -182,12 +189,17 @@ def cutting_proxy(target: str, cuts: int, after: int) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(("cuts", "works"), [(1, True), (99, False)])
-def test_a_download_that_breaks_is_tried_again(store: Store, settings: Settings, tmp_path: Path, cuts: int, works: bool) -> None:
+def test_a_download_that_breaks_is_tried_again(
+    store: Store, settings: Settings, tmp_path: Path, cuts: int, works: bool
+) -> None:
     body = bytes(range(256)) * 400
     store.put_bytes("cut/one", body)
     where = services.endpoints(settings)
     with cutting_proxy(where.s3_endpoint, cuts, 30_000) as proxy:
-        through = Store(s3_client(proxy, where.s3_access_key, where.s3_secret_key, "us-east-1", attempts=1, timeout_s=3), store.bucket)
+        through = Store(
+            s3_client(proxy, where.s3_access_key, where.s3_secret_key, "us-east-1", attempts=1, timeout_s=3),
+            store.bucket,
+        )
         if works:
             assert through.get_file("cut/one", tmp_path / "x") == hashlib.sha256(body).hexdigest()
         else:
@@ -207,8 +219,12 @@ def test_a_download_to_a_full_disk_leaves_nothing(store: Store, settings: Settin
         "try: store.get_file('large', sys.argv[1])\n"
         "except DiskError as error: print(error)\n"
     )
-    done = subprocess.run([sys.executable, "-c", script, str(tmp_path / "large")], capture_output=True, text=True,
-                          cwd=Path(__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "large")],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    )
     assert "too large" in done.stdout.lower(), done.stderr
     assert str(tmp_path / "large") in done.stdout
     assert list(tmp_path.iterdir()) == []
@@ -217,7 +233,10 @@ def test_a_download_to_a_full_disk_leaves_nothing(store: Store, settings: Settin
 
 def test_a_wrong_key_is_a_refusal_that_says_what_to_set(settings: Settings) -> None:
     where = services.endpoints(settings)
-    stranger = Store(s3_client(where.s3_endpoint, where.s3_access_key, "wrong", "us-east-1", attempts=1), settings.s3.bucket)
+    stranger = Store(
+        s3_client(where.s3_endpoint, where.s3_access_key, "wrong", "us-east-1", attempts=1),
+        settings.s3.bucket,
+    )
     with pytest.raises(ServiceError, match="ASTRA_S3_SECRET_KEY") as caught:
         stranger.put_bytes("x", b"x")
     assert where.s3_secret_key not in str(caught.value)

@@ -36,7 +36,11 @@ def test_of_two_writers_of_a_new_key_one_loses_and_is_told(store: Store, key: st
     assert store.publish(key, tmp_path / "ours") == sha256_bytes("ours")
     with pytest.raises(ConflictError, match="somebody else wrote it first") as caught:
         store.publish(key, tmp_path / "theirs")
-    assert key in str(caught.value) and sha256_bytes("ours")[:12] in str(caught.value) and "not stored" in str(caught.value)
+    assert (
+        key in str(caught.value)
+        and sha256_bytes("ours")[:12] in str(caught.value)
+        and "not stored" in str(caught.value)
+    )
     assert store.get_bytes(key, sha256_bytes("ours")) == b"ours"
 
 
@@ -44,8 +48,12 @@ def test_the_same_bytes_again_are_no_error(store: Store, key: str) -> None:
     first = store.publish(key, b"rows")
     written = store.head(key)["LastModified"], store.head(key)["Metadata"]
     assert store.publish(key, b"rows") == store.publish(key, b"rows", replaces=first) == first
-    assert store.publish(key, b"rows", replaces=sha256_bytes("long gone")) == first, "what was wanted is there, whoever did it"
-    assert (store.head(key)["LastModified"], store.head(key)["Metadata"]) == written, "and it was not written again"
+    assert store.publish(key, b"rows", replaces=sha256_bytes("long gone")) == first, (
+        "what was wanted is there, whoever did it"
+    )
+    assert (store.head(key)["LastModified"], store.head(key)["Metadata"]) == written, (
+        "and it was not written again"
+    )
 
 
 def test_replacing_goes_only_from_the_bytes_one_has_seen(store: Store, key: str) -> None:

@@ -29,11 +29,20 @@ def test_the_tokenizer_reads_back_what_it_reads_and_ends_where_it_should(tokeniz
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
-    for text in ("Sesión 25 del 3 de mayo: $10.000.000", "¿Señor presidente? ¡Ñandú!", "<w:p><w:r><w:t>año</w:t></w:r></w:p>", " a\n\tb  "):
+    for text in (
+        "Sesión 25 del 3 de mayo: $10.000.000",
+        "¿Señor presidente? ¡Ñandú!",
+        "<w:p><w:r><w:t>año</w:t></w:r></w:p>",
+        " a\n\tb  ",
+    ):
         assert tokenizer.decode(tokenizer(text).input_ids) == text
     assert tokenizer.convert_ids_to_tokens(tokenizer("1984").input_ids) == ["1", "9", "8", "4"]
     assert (tokenizer.eos_token, tokenizer.pad_token) == ("<|im_end|>", "<|endoftext|>")
-    text = tokenizer.apply_chat_template([{"role": "system", "content": "s"}, {"role": "user", "content": "u"}], tokenize=False, add_generation_prompt=True)
+    text = tokenizer.apply_chat_template(
+        [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}],
+        tokenize=False,
+        add_generation_prompt=True,
+    )
     assert text == "<|im_start|>system\ns<|im_end|>\n<|im_start|>user\nu<|im_end|>\n<|im_start|>assistant\n"
     assert tokenizer(text).input_ids.count(tokenizer.eos_token_id) == 2
 
@@ -43,7 +52,11 @@ def test_a_killed_build_leaves_nothing_that_counts(tmp_path: Path) -> None:
     settings = settings_at(tmp_path / "data")
     models = settings.data_dir / "models"
     code = "from astra_lib.core.settings import load; from astra_lib.core.base_model import ensure_base; ensure_base(load())"
-    building = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "ASTRA_DATA_DIR": str(settings.data_dir)}, stderr=subprocess.DEVNULL)
+    building = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**os.environ, "ASTRA_DATA_DIR": str(settings.data_dir)},
+        stderr=subprocess.DEVNULL,
+    )
     part = wait_for(lambda: next(models.glob(".*.part"), None), 60, "the build")
     building.send_signal(signal.SIGKILL)
     building.wait()
@@ -77,7 +90,10 @@ def test_a_digest_follows_the_files_that_matter(tmp_path: Path) -> None:
 
 def test_a_base_is_a_folder_a_hub_name_or_an_error(tmp_path: Path) -> None:
     assert base_model.ensure_base(settings_at(tmp_path, MODEL_BASE=str(tmp_path))) == tmp_path.resolve()
-    assert base_model.ensure_base(settings_at(tmp_path, MODEL_BASE="unsloth/llama-3-8b-Instruct-bnb-4bit")) == "unsloth/llama-3-8b-Instruct-bnb-4bit"
+    assert (
+        base_model.ensure_base(settings_at(tmp_path, MODEL_BASE="unsloth/llama-3-8b-Instruct-bnb-4bit"))
+        == "unsloth/llama-3-8b-Instruct-bnb-4bit"
+    )
     for wrong in ("./nowhere", "/nowhere/at/all", "nowhere"):
         with pytest.raises(MissingError, match="neither a folder nor a hub name"):
             base_model.ensure_base(settings_at(tmp_path, MODEL_BASE=wrong))

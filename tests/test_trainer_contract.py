@@ -27,9 +27,20 @@ EXPECTED = Expected("t-1", "puerto-manantial", "tiny", "digest", SHA, 3407, 4, 8
 
 def job(**changes: Any) -> dict[str, Any]:
     made = JobInput(
-        job_id="t-1", tenant="puerto-manantial", base_model="tiny", base_revision="", base_digest="digest",
-        train_url=URL, val_url=URL, train_sha256=SHA, val_sha256=SHA, dataset_sha256=SHA, adapter_put_url=URL,
-        result_put_url=URL, result_get_url=URL, heartbeat_put_url=URL,
+        job_id="t-1",
+        tenant="puerto-manantial",
+        base_model="tiny",
+        base_revision="",
+        base_digest="digest",
+        train_url=URL,
+        val_url=URL,
+        train_sha256=SHA,
+        val_sha256=SHA,
+        dataset_sha256=SHA,
+        adapter_put_url=URL,
+        result_put_url=URL,
+        result_get_url=URL,
+        heartbeat_put_url=URL,
     )
     return {**job_payload(made), **changes}
 
@@ -39,15 +50,31 @@ def test_a_job_survives_its_own_json() -> None:
     assert job_payload(parsed) == job()
 
 
-@pytest.mark.parametrize(("changes", "named"), [
-    ({"shell": "x"}, "shell"), ({"job_id": "../../etc"}, "job_id"), ({"job_id": "a/b"}, "job_id"), ({"tenant": ""}, "tenant"),
-    ({"base_model": "/etc/passwd"}, "base_model"), ({"base_model": "../x"}, "base_model"), ({"base_model": "a/b/c"}, "base_model"),
-    ({"train_url": "file:///etc/passwd"}, "train_url"), ({"train_url": "http://"}, "train_url"), ({"train_sha256": "A" * 64}, "train_sha256"),
-    ({"hyperparameters": {"rank": 0}}, "rank"), ({"hyperparameters": {"rank": True}}, "rank"), ({"hyperparameters": {"rank": "16"}}, "rank"),
-    ({"hyperparameters": {"learning_rate": float("nan")}}, "learning_rate"), ({"hyperparameters": {"epochs": float("inf")}}, "epochs"),
-    ({"hyperparameters": {"trust_remote_code": True}}, "trust_remote_code"), ({"hyperparameters": {"backend": "rm"}}, "backend"),
-    ({"limits": {"max_usd": -1.0}}, "max_usd"), ({"limits": {"max_minutes": 1e9}}, "max_minutes"), ({"limits": []}, "limits"),
-])
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"shell": "x"}, "shell"),
+        ({"job_id": "../../etc"}, "job_id"),
+        ({"job_id": "a/b"}, "job_id"),
+        ({"tenant": ""}, "tenant"),
+        ({"base_model": "/etc/passwd"}, "base_model"),
+        ({"base_model": "../x"}, "base_model"),
+        ({"base_model": "a/b/c"}, "base_model"),
+        ({"train_url": "file:///etc/passwd"}, "train_url"),
+        ({"train_url": "http://"}, "train_url"),
+        ({"train_sha256": "A" * 64}, "train_sha256"),
+        ({"hyperparameters": {"rank": 0}}, "rank"),
+        ({"hyperparameters": {"rank": True}}, "rank"),
+        ({"hyperparameters": {"rank": "16"}}, "rank"),
+        ({"hyperparameters": {"learning_rate": float("nan")}}, "learning_rate"),
+        ({"hyperparameters": {"epochs": float("inf")}}, "epochs"),
+        ({"hyperparameters": {"trust_remote_code": True}}, "trust_remote_code"),
+        ({"hyperparameters": {"backend": "rm"}}, "backend"),
+        ({"limits": {"max_usd": -1.0}}, "max_usd"),
+        ({"limits": {"max_minutes": 1e9}}, "max_minutes"),
+        ({"limits": []}, "limits"),
+    ],
+)
 def test_a_bad_job_is_refused_by_name_and_without_its_urls(changes: dict[str, Any], named: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_job_input(job(**changes))
@@ -66,8 +93,13 @@ def test_a_missing_field_is_refused(name: str) -> None:
             parse_job_input(raw)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8),
-                    lambda c: st.lists(c, max_size=3) | st.dictionaries(st.sampled_from(list(job())), c, max_size=5), max_leaves=10))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8),
+        lambda c: st.lists(c, max_size=3) | st.dictionaries(st.sampled_from(list(job())), c, max_size=5),
+        max_leaves=10,
+    )
+)
 def test_no_json_whatever_crashes_the_reader(raw: Any) -> None:
     with pytest.raises(InputError):
         parse_job_input(raw)
@@ -86,7 +118,11 @@ def safetensors(tensors: dict[str, tuple[str, np.ndarray]]) -> bytes:
     header, body = {}, b""
     for name, (dtype, values) in tensors.items():
         data = values.tobytes()
-        header[name] = {"dtype": dtype, "shape": list(values.shape), "data_offsets": [len(body), len(body) + len(data)]}
+        header[name] = {
+            "dtype": dtype,
+            "shape": list(values.shape),
+            "data_offsets": [len(body), len(body) + len(data)],
+        }
         body += data
     text = json.dumps(header).encode()
     return struct.pack("<Q", len(text)) + text + body
@@ -94,7 +130,10 @@ def safetensors(tensors: dict[str, tuple[str, np.ndarray]]) -> bytes:
 
 def lora(rank: int = 4, value: float = 0.5) -> dict[str, tuple[str, np.ndarray]]:
     stem = "base_model.model.model.layers.0.self_attn.q_proj.lora_"
-    return {f"{stem}A.weight": ("F32", np.full((rank, 6), value, np.float32)), f"{stem}B.weight": ("F32", np.full((6, rank), value, np.float32))}
+    return {
+        f"{stem}A.weight": ("F32", np.full((rank, 6), value, np.float32)),
+        f"{stem}B.weight": ("F32", np.full((6, rank), value, np.float32)),
+    }
 
 
 @given(st.lists(st.floats(width=32), min_size=1, max_size=20))
@@ -103,7 +142,10 @@ def test_non_finite_values_are_found_exactly(values: list[float]) -> None:
     assert bool(packing.non_finite_tensors(data)) == (not np.isfinite(np.array(values, np.float32)).all())
 
 
-@pytest.mark.parametrize(("bits", "bad"), [(0x7F80, True), (0xFF80, True), (0x7FC0, True), (0x7F7F, False), (0x0000, False), (0x8001, False)])
+@pytest.mark.parametrize(
+    ("bits", "bad"),
+    [(0x7F80, True), (0xFF80, True), (0x7FC0, True), (0x7F7F, False), (0x0000, False), (0x8001, False)],
+)
 def test_bfloat16_is_read_bit_by_bit(bits: int, bad: bool) -> None:
     assert bool(packing.non_finite_tensors(safetensors({"x": ("BF16", np.array([bits], np.uint16))}))) == bad
 
@@ -121,21 +163,46 @@ def test_an_integer_tensor_is_no_lora() -> None:
 # --- the archive and its receipt --------------------------------------------------------------------------------
 
 CARD = {
-    "id": "t-1", "tenant": "puerto-manantial", "base_model": "tiny", "base_digest": "digest", "dataset_sha256": SHA, "seed": 3407,
-    "rank": 4, "alpha": 8, "target_modules": ["q_proj"], "chat_template_digest": SHA, "versions": {}, "metrics": {}, "created": "2026-01-01",
+    "id": "t-1",
+    "tenant": "puerto-manantial",
+    "base_model": "tiny",
+    "base_digest": "digest",
+    "dataset_sha256": SHA,
+    "seed": 3407,
+    "rank": 4,
+    "alpha": 8,
+    "target_modules": ["q_proj"],
+    "chat_template_digest": SHA,
+    "versions": {},
+    "metrics": {},
+    "created": "2026-01-01",
 }
-CONFIG = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"], "bias": "none", "use_dora": False}
+CONFIG = {
+    "peft_type": "LORA",
+    "r": 4,
+    "lora_alpha": 8,
+    "target_modules": ["q_proj"],
+    "bias": "none",
+    "use_dora": False,
+}
 
 
-def make(folder: Path, *, card: Any = None, config: Any = None, tensors: bytes | None = None, **receipt: Any) -> tuple[dict[str, Any], Path]:
+def make(
+    folder: Path, *, card: Any = None, config: Any = None, tensors: bytes | None = None, **receipt: Any
+) -> tuple[dict[str, Any], Path]:
     card = CARD if card is None else card
     write_json(folder / "adapter.json", card)
     write_json(folder / "adapter_config.json", CONFIG if config is None else config)
     (folder / "adapter_model.safetensors").write_bytes(safetensors(lora()) if tensors is None else tensors)
     archive = packing.pack_adapter(folder, folder / "adapter.zip")
     return {
-        "job_id": "t-1", "status": "ok", "adapter_sha256": sha256_file(archive), "adapter_bytes": archive.stat().st_size,
-        "card": card, "error": None, **receipt,
+        "job_id": "t-1",
+        "status": "ok",
+        "adapter_sha256": sha256_file(archive),
+        "adapter_bytes": archive.stat().st_size,
+        "card": card,
+        "error": None,
+        **receipt,
     }, archive
 
 
@@ -153,16 +220,31 @@ def nan_lora() -> bytes:
     return safetensors(tensors)
 
 
-@pytest.mark.parametrize(("change", "named"), [
-    ({"status": "failed", "error": "out of memory"}, "out of memory"), ({"job_id": "other"}, "job_id"), ({"adapter_sha256": SHA}, "sha256"),
-    ({"adapter_bytes": 1}, "size"), ({"card": {**CARD, "seed": 1}}, "seed"), ({"card": {**CARD, "tenant": "otra"}}, "tenant"),
-    ({"card": {**CARD, "dataset_sha256": "b" * 64}}, "dataset_sha256"), ({"card": {**CARD, "base_digest": "x"}}, "base_digest"),
-    ({"card": {**CARD, "extra": 1}}, "extra"), ({"config": {**CONFIG, "use_dora": True}}, "use_dora"), ({"config": {**CONFIG, "r": 8}}, "r"),
-    ({"config": {**CONFIG, "modules_to_save": ["lm_head"]}}, "modules_to_save"), ({"config": {**CONFIG, "target_modules": ["lm_head"]}}, "target_modules"),
-    ({"config": {**CONFIG, "rank_pattern": {"q": 2}}}, "rank_pattern"), ({"tensors": nan_lora()}, "NaN"), ({"tensors": safetensors(lora(rank=5))}, "shape"),
-    ({"tensors": safetensors(lora(value=0.0))}, "zero"), ({"tensors": safetensors({"lm_head.weight": ("F32", np.ones((2, 2), np.float32))})}, "unexpected"),
-    ({"tensors": safetensors(dict(list(lora().items())[:1]))}, "half"), ({"tensors": b"\x80\x04pickle"}, "safetensors"),
-])
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"status": "failed", "error": "out of memory"}, "out of memory"),
+        ({"job_id": "other"}, "job_id"),
+        ({"adapter_sha256": SHA}, "sha256"),
+        ({"adapter_bytes": 1}, "size"),
+        ({"card": {**CARD, "seed": 1}}, "seed"),
+        ({"card": {**CARD, "tenant": "otra"}}, "tenant"),
+        ({"card": {**CARD, "dataset_sha256": "b" * 64}}, "dataset_sha256"),
+        ({"card": {**CARD, "base_digest": "x"}}, "base_digest"),
+        ({"card": {**CARD, "extra": 1}}, "extra"),
+        ({"config": {**CONFIG, "use_dora": True}}, "use_dora"),
+        ({"config": {**CONFIG, "r": 8}}, "r"),
+        ({"config": {**CONFIG, "modules_to_save": ["lm_head"]}}, "modules_to_save"),
+        ({"config": {**CONFIG, "target_modules": ["lm_head"]}}, "target_modules"),
+        ({"config": {**CONFIG, "rank_pattern": {"q": 2}}}, "rank_pattern"),
+        ({"tensors": nan_lora()}, "NaN"),
+        ({"tensors": safetensors(lora(rank=5))}, "shape"),
+        ({"tensors": safetensors(lora(value=0.0))}, "zero"),
+        ({"tensors": safetensors({"lm_head.weight": ("F32", np.ones((2, 2), np.float32))})}, "unexpected"),
+        ({"tensors": safetensors(dict(list(lora().items())[:1]))}, "half"),
+        ({"tensors": b"\x80\x04pickle"}, "safetensors"),
+    ],
+)
 def test_what_was_not_asked_for_is_refused(tmp_path: Path, change: dict[str, Any], named: str) -> None:
     receipt, archive = make(tmp_path, **change)
     with pytest.raises(GateError, match=named):
@@ -182,7 +264,12 @@ def test_a_strange_member_is_refused(tmp_path: Path, name: str) -> None:
 def test_a_truncated_or_flipped_archive_is_refused(tmp_path: Path) -> None:
     receipt, archive = make(tmp_path)
     whole = archive.read_bytes()
-    for broken in (whole[:-10], whole[: len(whole) // 2], b"", whole[:100] + bytes([whole[100] ^ 1]) + whole[101:]):
+    for broken in (
+        whole[:-10],
+        whole[: len(whole) // 2],
+        b"",
+        whole[:100] + bytes([whole[100] ^ 1]) + whole[101:],
+    ):
         archive.write_bytes(broken)
         with pytest.raises(GateError):
             verify_receipt(receipt, archive, EXPECTED)

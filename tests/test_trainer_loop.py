@@ -86,11 +86,19 @@ def test_a_killed_worker_leaves_no_orphan_and_the_job_runs_again(world: Settings
     checkpoints = world.data_dir / "trainer" / "work" / job.job_id / "out" / "checkpoints"
     wait_for(lambda: list(checkpoints.glob("checkpoint-*/trainer_state.json")), 90, "a checkpoint")
     child = processes(marker)
-    workers = [pid for pid in processes("trainer.runpod_training_handler") if str(world.data_dir).encode() in Path(f"/proc/{pid}/environ").read_bytes()]
+    workers = [
+        pid
+        for pid in processes("trainer.runpod_training_handler")
+        if str(world.data_dir).encode() in Path(f"/proc/{pid}/environ").read_bytes()
+    ]
     main = min(workers)
     os.kill(main, signal.SIGKILL)
     wait_for(lambda: not set(child) & set(processes(marker)), 5, "the end of the orphan")
-    wait_for(lambda: not set(workers) & set(processes("trainer.runpod_training_handler")), 5, "the end of the ping process")
+    wait_for(
+        lambda: not set(workers) & set(processes("trainer.runpod_training_handler")),
+        5,
+        "the end of the ping process",
+    )
     done = jobs.follow(job, world)
     assert done.state == job_table.SUCCEEDED, done.error
     receipt = Store.open(world).get_json(done.receipt_key)
@@ -98,18 +106,37 @@ def test_a_killed_worker_leaves_no_orphan_and_the_job_runs_again(world: Settings
     assert [row["step"] for row in receipt["loss"]] == list(range(1, 161))
 
 
-def request(world: Settings, store: Store, folder: Path, *, job_id: str, limits: Limits = Limits(), seconds: int = 600, **hyper: Any) -> dict[str, Any]:
+def request(
+    world: Settings,
+    store: Store,
+    folder: Path,
+    *,
+    job_id: str,
+    limits: Limits = Limits(),
+    seconds: int = 600,
+    **hyper: Any,
+) -> dict[str, Any]:
     """A job input as the manager makes it, for what only the handler itself can show."""
     base = Path(world.model.base)
     for name in ("train.jsonl", "val.jsonl"):
         store.put_file(f"jobs/{job_id}/{name}", folder / name)
     made = JobInput(
-        job_id=job_id, tenant=TENANT, base_model=base.name, base_revision="", base_digest=base_digest(base),
-        train_url=store.presign_get(f"jobs/{job_id}/train.jsonl", seconds), val_url=store.presign_get(f"jobs/{job_id}/val.jsonl", seconds),
-        train_sha256=sha256_file(folder / "train.jsonl"), val_sha256=sha256_file(folder / "val.jsonl"), dataset_sha256="a" * 64,
-        adapter_put_url=store.presign_put(f"jobs/{job_id}/adapter.zip"), result_put_url=store.presign_put(f"jobs/{job_id}/result.json"),
-        result_get_url=store.presign_get(f"jobs/{job_id}/result.json"), heartbeat_put_url=store.presign_put(f"jobs/{job_id}/heartbeat.json"),
-        hyperparameters=Hyperparameters(**{"rank": 4, "alpha": 8, "max_length": 256, **hyper}), limits=limits,
+        job_id=job_id,
+        tenant=TENANT,
+        base_model=base.name,
+        base_revision="",
+        base_digest=base_digest(base),
+        train_url=store.presign_get(f"jobs/{job_id}/train.jsonl", seconds),
+        val_url=store.presign_get(f"jobs/{job_id}/val.jsonl", seconds),
+        train_sha256=sha256_file(folder / "train.jsonl"),
+        val_sha256=sha256_file(folder / "val.jsonl"),
+        dataset_sha256="a" * 64,
+        adapter_put_url=store.presign_put(f"jobs/{job_id}/adapter.zip"),
+        result_put_url=store.presign_put(f"jobs/{job_id}/result.json"),
+        result_get_url=store.presign_get(f"jobs/{job_id}/result.json"),
+        heartbeat_put_url=store.presign_put(f"jobs/{job_id}/heartbeat.json"),
+        hyperparameters=Hyperparameters(**{"rank": 4, "alpha": 8, "max_length": 256, **hyper}),
+        limits=limits,
     )
     return job_payload(made)
 
@@ -119,11 +146,15 @@ def outcome(world: Settings, payload: dict[str, Any], timeout_s: float = 90) -> 
     with RunpodClient.open(world) as runpod:
         runpod_id = runpod.run(payload, execution_s=120, ttl_s=600)
         over = ("COMPLETED", "FAILED", "TIMED_OUT", "CANCELLED")
-        said: dict[str, Any] = wait_for(lambda: (s := runpod.status(runpod_id)) and s["status"] in over and s, timeout_s, "the end")
+        said: dict[str, Any] = wait_for(
+            lambda: (s := runpod.status(runpod_id)) and s["status"] in over and s, timeout_s, "the end"
+        )
         return said
 
 
-def test_what_cannot_work_fails_before_anything_is_trained(world: Settings, store: Store, tmp_path: Path) -> None:
+def test_what_cannot_work_fails_before_anything_is_trained(
+    world: Settings, store: Store, tmp_path: Path
+) -> None:
     folder = dataset(tmp_path / "d")
     assert "unknown field 'shell'" in outcome(world, {"job_id": "x", "shell": "rm -rf"})["error"]
 
@@ -139,9 +170,17 @@ def test_what_cannot_work_fails_before_anything_is_trained(world: Settings, stor
     wrong = {**request(world, store, folder, job_id="loop-base"), "base_digest": "b" * 64}
     assert "another one" in outcome(world, wrong)["error"]
 
-    poor = request(world, store, folder, job_id="loop-money", limits=Limits(max_minutes=5, max_usd=0.0001, usd_per_hour=0.9))
+    poor = request(
+        world,
+        store,
+        folder,
+        job_id="loop-money",
+        limits=Limits(max_minutes=5, max_usd=0.0001, usd_per_hour=0.9),
+    )
     assert "USD: killed" in outcome(world, poor)["error"]
-    assert store.get_json("jobs/loop-money/result.json")["status"] == "failed", "a failed job leaves a receipt"
+    assert store.get_json("jobs/loop-money/result.json")["status"] == "failed", (
+        "a failed job leaves a receipt"
+    )
     assert not store.exists("jobs/loop-money/adapter.zip")
     log = (world.data_dir / "trainer" / "worker" / "worker.log").read_text()
     assert "X-Amz-Signature" not in log
@@ -149,7 +188,9 @@ def test_what_cannot_work_fails_before_anything_is_trained(world: Settings, stor
 
 def test_the_clock_stops_a_training_with_a_valid_adapter(world: Settings, tmp_path: Path) -> None:
     short = replace(world, train=replace(world.train, max_minutes=1.0))
-    job = jobs.follow(jobs.submit(dataset(tmp_path / "d", train=64), TENANT, short, max_steps=1_000_000), short)
+    job = jobs.follow(
+        jobs.submit(dataset(tmp_path / "d", train=64), TENANT, short, max_steps=1_000_000), short
+    )
     assert (job.state, job.receipt_status) == (job_table.SUCCEEDED, "stopped"), job.error
     receipt = Store.open(world).get_json(job.receipt_key)
     assert 0 < receipt["metrics"]["steps"] < 1_000_000
@@ -175,21 +216,29 @@ def test_a_training_that_hangs_is_killed(world: Settings, store: Store, tmp_path
     payload = request(world, store, dataset(tmp_path / "d", train=64), job_id="loop-hang", max_steps=100_000)
     with RunpodClient.open(world) as runpod:
         runpod_id = runpod.run(payload, execution_s=120, ttl_s=600)
-        wait_for(lambda: ((runpod.status(runpod_id) or {}).get("output") or {}).get("step", 0) > 0, 60, "a step")
+        wait_for(
+            lambda: ((runpod.status(runpod_id) or {}).get("output") or {}).get("step", 0) > 0, 60, "a step"
+        )
         child = processes("loop-hang/plan.json")
         for pid in child:
             os.kill(pid, signal.SIGSTOP)
-        said = wait_for(lambda: (s := runpod.status(runpod_id)) and s["status"] == "FAILED" and s, 30, "the failure")
+        said = wait_for(
+            lambda: (s := runpod.status(runpod_id)) and s["status"] == "FAILED" and s, 30, "the failure"
+        )
     assert "no progress for 8 s" in said["error"]
     assert not set(child) & set(processes("loop-hang/plan.json"))
 
 
-def test_two_submissions_at_once_are_one_job_and_a_lost_plane_comes_back(world: Settings, base: Path, tmp_path: Path) -> None:
+def test_two_submissions_at_once_are_one_job_and_a_lost_plane_comes_back(
+    world: Settings, base: Path, tmp_path: Path
+) -> None:
     apart = replace(world, data=replace(world.data, dir=str(tmp_path / "plane2")))
     folder = dataset(tmp_path / "d", train=32)
     try:
         with ThreadPoolExecutor(4) as pool:
-            made = list(pool.map(lambda _: jobs.submit(folder, TENANT, apart, max_steps=4, seed=11), range(4)))
+            made = list(
+                pool.map(lambda _: jobs.submit(folder, TENANT, apart, max_steps=4, seed=11), range(4))
+            )
         assert len({(job.job_id, job.runpod_id) for job in made}) == 1
         with RunpodClient.open(apart) as runpod:
             health = runpod.health()["jobs"]
@@ -202,12 +251,26 @@ def test_two_submissions_at_once_are_one_job_and_a_lost_plane_comes_back(world: 
 
 
 def test_a_submission_whose_answer_was_lost_is_found_by_its_heartbeat(world: Settings, store: Store) -> None:
-    lost = job_table.advance(store, job_table.Job(
-        job_id="loop-answer", tenant=TENANT, state=job_table.SUBMITTING, base_model="x", base_digest="x", dataset_sha256="x",
-        hyperparameters={}, limits={}, webhook_token="t", created=time.time(), deadline=time.time() + 60,
-    ))
+    lost = job_table.advance(
+        store,
+        job_table.Job(
+            job_id="loop-answer",
+            tenant=TENANT,
+            state=job_table.SUBMITTING,
+            base_model="x",
+            base_digest="x",
+            dataset_sha256="x",
+            hyperparameters={},
+            limits={},
+            webhook_token="t",
+            created=time.time(),
+            deadline=time.time() + 60,
+        ),
+    )
     assert jobs.status(lost.job_id, world) == lost
-    store.put_json(lost.heartbeat_key, {"job_id": lost.job_id, "runpod_id": "r-1", "time": time.time(), "step": 3})
+    store.put_json(
+        lost.heartbeat_key, {"job_id": lost.job_id, "runpod_id": "r-1", "time": time.time(), "step": 3}
+    )
     found = jobs.status(lost.job_id, world)
     assert (found.state, found.runpod_id) == (job_table.RUNNING, "r-1")
     assert jobs.cancel(lost.job_id, world).state == job_table.CANCELLED
@@ -217,21 +280,43 @@ def test_a_job_nobody_answers_for_is_swept(world: Settings, store: Store, tmp_pa
     payload = request(world, store, dataset(tmp_path / "d"), job_id="loop-late", max_steps=100_000)
     with RunpodClient.open(world) as runpod:
         forgotten = job_table.Job(
-            job_id="loop-lost", tenant=TENANT, state=job_table.QUEUED, base_model="x", base_digest="x", dataset_sha256="x",
-            hyperparameters={}, limits={}, webhook_token="t", created=0.0, deadline=time.time() + 60, runpod_id="never-was",
+            job_id="loop-lost",
+            tenant=TENANT,
+            state=job_table.QUEUED,
+            base_model="x",
+            base_digest="x",
+            dataset_sha256="x",
+            hyperparameters={},
+            limits={},
+            webhook_token="t",
+            created=0.0,
+            deadline=time.time() + 60,
+            runpod_id="never-was",
         )
         job_table.advance(store, forgotten)
-        late = job_table.advance(store, replace(
-            forgotten, job_id="loop-late", deadline=time.time() - 1, runpod_id=runpod.run(payload, execution_s=60, ttl_s=600)))
+        late = job_table.advance(
+            store,
+            replace(
+                forgotten,
+                job_id="loop-late",
+                deadline=time.time() - 1,
+                runpod_id=runpod.run(payload, execution_s=60, ttl_s=600),
+            ),
+        )
         ended = {job.job_id: job.state for job in jobs.sweep(world)}
         assert ended["loop-lost"] == ended["loop-late"] == job_table.LOST
         assert (runpod.status(late.runpod_id) or {})["status"] == "CANCELLED", "its worker was told"
     assert not {"loop-lost", "loop-late"} & {job.job_id for job in jobs.sweep(world)}
 
 
-@pytest.mark.parametrize(("change", "named"), [
-    ({"train_rows": rows("s1", 2, tenant="otra")}, "otra"), ({"val_rows": rows("s1", 2)}, "train and val"), ({"train_rows": []}, "no rows"),
-])
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"train_rows": rows("s1", 2, tenant="otra")}, "otra"),
+        ({"val_rows": rows("s1", 2)}, "train and val"),
+        ({"train_rows": []}, "no rows"),
+    ],
+)
 def test_rows_that_must_not_leave_are_not_sent(tmp_path: Path, change: dict[str, Any], named: str) -> None:
     with pytest.raises((GateError, InputError), match=named):
         jobs.check_dataset(dataset(tmp_path / "d", **change), TENANT)

@@ -62,10 +62,14 @@ class Plane:
 
     def call(self, method: str, path: str, key: str | None = None, **kwargs: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.key}" if key is None else key}
-        return httpx.request(method, f"{self.url}/{EP}{path}", headers=headers, timeout=30, trust_env=False, **kwargs)
+        return httpx.request(
+            method, f"{self.url}/{EP}{path}", headers=headers, timeout=30, trust_env=False, **kwargs
+        )
 
     def worker(self) -> SdkWorker:
-        pid = wait_for(lambda: next(iter(processes(f"{self.settings.data_dir}/trainer/worker")), None), 10, "a worker")
+        pid = wait_for(
+            lambda: next(iter(processes(f"{self.settings.data_dir}/trainer/worker")), None), 10, "a worker"
+        )
         return SdkWorker(self, pid)
 
     def pid(self) -> int:
@@ -76,15 +80,27 @@ class SdkWorker:
     """Speaks as RunPod's SDK 1.12 does, with the identity that was given to the sleeping worker process."""
 
     def __init__(self, plane: Plane, pid: int) -> None:
-        environ = dict(e.split("=", 1) for e in Path(f"/proc/{pid}/environ").read_text().split("\0") if "=" in e)
-        self.plane, self.pid, self.id, self.key = plane, pid, environ["RUNPOD_POD_ID"], environ["RUNPOD_AI_API_KEY"]
+        environ = dict(
+            e.split("=", 1) for e in Path(f"/proc/{pid}/environ").read_text().split("\0") if "=" in e
+        )
+        self.plane, self.pid, self.id, self.key = (
+            plane,
+            pid,
+            environ["RUNPOD_POD_ID"],
+            environ["RUNPOD_AI_API_KEY"],
+        )
 
     def take(self, busy: int = 0) -> dict[str, Any] | None:
         answer = self.plane.call("GET", f"/job-take/{self.id}?gpu=x&job_in_progress={busy}", self.key)
         return None if answer.status_code == 204 else answer.json()
 
     def done(self, job_id: str, body: dict[str, Any]) -> dict[str, Any]:
-        answer = self.plane.call("POST", f"/job-done/{self.id}/{job_id}?gpu=x&isStream=false", self.key, content=json.dumps(body),)
+        answer = self.plane.call(
+            "POST",
+            f"/job-done/{self.id}/{job_id}?gpu=x&isStream=false",
+            self.key,
+            content=json.dumps(body),
+        )
         assert answer.status_code == 200
         return answer.json()
 
@@ -102,11 +118,18 @@ def test_the_life_of_a_job(plane: Callable[..., Plane]) -> None:
     assert p.client.health()["jobs"]["inProgress"] == 1
     w.done(job, {"status": "IN_PROGRESS", "output": {"number": 1}})
     said = p.client.status(job)
-    assert said and said["status"] == "IN_PROGRESS" and said["output"] == {"number": 1} and said["delayTime"] >= 0
+    assert (
+        said
+        and said["status"] == "IN_PROGRESS"
+        and said["output"] == {"number": 1}
+        and said["delayTime"] >= 0
+    )
     w.done(job, {"output": {"ok": True}})
     said = p.client.status(job)
     assert said and said["status"] == "COMPLETED" and said["output"] == {"ok": True}
-    assert w.done(job, {"status": "IN_PROGRESS", "output": {"number": 2}}) == {"dropped": True}, "progress after the result"
+    assert w.done(job, {"status": "IN_PROGRESS", "output": {"number": 2}}) == {"dropped": True}, (
+        "progress after the result"
+    )
     said = p.client.status(job)
     assert said and said["output"] == {"ok": True}
 
@@ -122,7 +145,17 @@ def test_keys_are_asked_for_and_not_interchangeable(plane: Callable[..., Plane])
         RunpodClient(p.url, EP, "wrong").health()
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"input": 1}', b'{"input": {}, "policy": {"executionTimeout": 1}}', b'{"input": {}, "policy": 3}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"input": 1}',
+        b'{"input": {}, "policy": {"executionTimeout": 1}}',
+        b'{"input": {}, "policy": 3}',
+    ],
+)
 def test_a_bad_request_is_refused(plane: Callable[..., Plane], body: bytes) -> None:
     answer = plane().call("POST", "/run", content=body)
     assert answer.status_code == 400 and "error" in answer.json()
@@ -138,7 +171,9 @@ def test_cancel_reaches_a_running_job_through_the_stop_channel(plane: Callable[.
     first, second = (p.client.run({"n": n}, execution_s=60, ttl_s=600) for n in (1, 2))
     w = p.worker()
     assert w.take() == {"id": first, "input": {"n": 1}}
-    assert p.client.cancel(second) == {"id": second, "status": "CANCELLED"}, "a queued job is cancelled at once"
+    assert p.client.cancel(second) == {"id": second, "status": "CANCELLED"}, (
+        "a queued job is cancelled at once"
+    )
     assert p.client.cancel(first) == {"id": first, "status": "CANCELLED"}
     assert w.stops() == [first]
     assert w.done(first, {"output": "late"}) == {"dropped": True}
@@ -156,7 +191,9 @@ def test_a_worker_that_ignores_a_stop_is_killed(plane: Callable[..., Plane]) -> 
     wait_for(lambda: not Path(f"/proc/{w.pid}").exists(), 5, "the end of the worker")
 
 
-def test_a_job_past_its_execution_timeout_is_timed_out_and_may_be_retried(plane: Callable[..., Plane]) -> None:
+def test_a_job_past_its_execution_timeout_is_timed_out_and_may_be_retried(
+    plane: Callable[..., Plane],
+) -> None:
     p = plane(stop_grace_s=0.5)
     job = p.client.run({}, execution_s=5, ttl_s=600)
     assert p.worker().take()
@@ -221,7 +258,9 @@ def test_a_lost_answer_queues_the_job_again(plane: Callable[..., Plane]) -> None
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_restart_loses_no_job_and_leaves_no_worker(plane: Callable[..., Plane], number: signal.Signals) -> None:
+def test_a_restart_loses_no_job_and_leaves_no_worker(
+    plane: Callable[..., Plane], number: signal.Signals
+) -> None:
     p = plane()
     running, queued, over = (p.client.run({"n": n}, execution_s=60, ttl_s=600) for n in range(3))
     w = p.worker()
@@ -231,7 +270,11 @@ def test_a_restart_loses_no_job_and_leaves_no_worker(plane: Callable[..., Plane]
     wait_for(lambda: not Path(f"/proc/{w.pid}").exists(), 10, "the end of the worker")
     wait_for(lambda: not processes(f"{p.settings.data_dir}/trainer/config.json"), 10)
     p.up()
-    assert [(p.client.status(j) or {})["status"] for j in (running, queued, over)] == ["IN_QUEUE", "IN_QUEUE", "CANCELLED"]
+    assert [(p.client.status(j) or {})["status"] for j in (running, queued, over)] == [
+        "IN_QUEUE",
+        "IN_QUEUE",
+        "CANCELLED",
+    ]
     assert p.worker().take() == {"id": running, "input": {"n": 0}}
 
 
@@ -257,7 +300,9 @@ def test_the_webhook_is_tried_three_times_and_carries_the_input(plane: Callable[
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         p = plane(webhook_pause_s=0.1)
-        job = p.client.run({"n": 7}, execution_s=60, ttl_s=600, webhook=f"http://127.0.0.1:{server.server_port}/hook")
+        job = p.client.run(
+            {"n": 7}, execution_s=60, ttl_s=600, webhook=f"http://127.0.0.1:{server.server_port}/hook"
+        )
         p.client.cancel(job)
         wait_for(lambda: len(got) == 3, 10, "three tries")
         time.sleep(0.5)

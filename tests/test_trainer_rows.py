@@ -15,11 +15,16 @@ def rows_of(lengths: list[int]) -> list[dict]:
 
 
 def padded(rows: list[dict], size: int) -> int:
-    return sum(max(r["length"] for r in rows[i:i + size]) * len(rows[i:i + size]) for i in range(0, len(rows), size))
+    return sum(
+        max(r["length"] for r in rows[i : i + size]) * len(rows[i : i + size])
+        for i in range(0, len(rows), size)
+    )
 
 
 @given(LENGTHS, st.integers(1, 8), st.integers(0, 9))
-def test_the_order_is_a_permutation_and_follows_from_the_seed(lengths: list[int], size: int, seed: int) -> None:
+def test_the_order_is_a_permutation_and_follows_from_the_seed(
+    lengths: list[int], size: int, seed: int
+) -> None:
     rows = rows_of(lengths)
     order = mixed(rows, size, seed)
     assert sorted(r["id"] for r in order) == [r["id"] for r in rows]
@@ -32,5 +37,5 @@ def test_batches_are_of_similar_length_and_short_rows_stay_among_others(seed: in
     rows = rows_of([60 + 7 * (n % 50) for n in range(470)] + [30] * short)
     order = mixed(rows, 4, seed)
     assert padded(order, 4) < 1.15 * sum(r["length"] for r in rows)
-    alone = sum(all(r["length"] == 30 for r in order[i:i + 4]) for i in range(0, len(order), 4))
+    alone = sum(all(r["length"] == 30 for r in order[i : i + 4]) for i in range(0, len(order), 4))
     assert alone <= 3  # sorted as a whole, it would be seven

@@ -40,11 +40,20 @@ def put(path: Path, value) -> Path:
 
 
 def spoken(word: str, start: float, end: float, **more) -> dict:
-    return {"word": word.lower().strip(".,"), "punctuated_word": word, "start": start, "end": end, "confidence": 0.9, **more}
+    return {
+        "word": word.lower().strip(".,"),
+        "punctuated_word": word,
+        "start": start,
+        "end": end,
+        "confidence": 0.9,
+        **more,
+    }
 
 
 def deepgram(*channels: list[dict], **results) -> dict:
-    alternatives = [{"alternatives": [{"transcript": " ".join(w["word"] for w in c), "words": c}]} for c in channels]
+    alternatives = [
+        {"alternatives": [{"transcript": " ".join(w["word"] for w in c), "words": c}]} for c in channels
+    ]
     return {"metadata": {"duration": 9.5}, "results": {"channels": alternatives, **results}}
 
 
@@ -52,47 +61,100 @@ def deepgram(*channels: list[dict], **results) -> dict:
 
 
 def test_deepgram_diarised_with_utterances(tmp_path):
-    words = [spoken("Hay", 1.0, 1.2, speaker=0), spoken("quórum.", 1.2, 1.8, speaker=0), spoken("Gracias.", 3.0, 3.5, speaker=4)]
-    t = read_transcript(put(tmp_path / "s1.json", deepgram(words, utterances=[{"start": 1.0, "channel": 0}, {"start": 3.0, "channel": 0}])))
+    words = [
+        spoken("Hay", 1.0, 1.2, speaker=0),
+        spoken("quórum.", 1.2, 1.8, speaker=0),
+        spoken("Gracias.", 3.0, 3.5, speaker=4),
+    ]
+    t = read_transcript(
+        put(
+            tmp_path / "s1.json",
+            deepgram(words, utterances=[{"start": 1.0, "channel": 0}, {"start": 3.0, "channel": 0}]),
+        )
+    )
     assert [w.text for w in t.words] == ["Hay", "quórum.", "Gracias."]
     assert [(u.speaker, u.words) for u in t.utterances] == [("spk_00", (0, 2)), ("spk_04", (2, 3))]
     assert (t.duration, t.interpolated, t.session_id) == (9.5, False, "s1")
 
 
 def test_deepgram_without_diarisation_or_utterances_is_cut_at_pauses(tmp_path):
-    t = read_transcript(put(tmp_path / "s.json", deepgram([spoken("uno", 0, 0.5), spoken("dos", 0.6, 1), spoken("tres", 5, 6)])))
+    t = read_transcript(
+        put(
+            tmp_path / "s.json",
+            deepgram([spoken("uno", 0, 0.5), spoken("dos", 0.6, 1), spoken("tres", 5, 6)]),
+        )
+    )
     assert [u.words for u in t.utterances] == [(0, 2), (2, 3)] and t.words[0].speaker is None
 
 
 def test_deepgram_channels_are_microphones_and_interleave(tmp_path):
-    t = read_transcript(put(tmp_path / "s.json", deepgram([spoken("propongo", 0, 1), spoken("aplazar", 2, 3)], [spoken("no", 1.2, 1.5)])))
+    t = read_transcript(
+        put(
+            tmp_path / "s.json",
+            deepgram([spoken("propongo", 0, 1), spoken("aplazar", 2, 3)], [spoken("no", 1.2, 1.5)]),
+        )
+    )
     assert [(w.text, w.speaker) for w in t.words] == [("propongo", "ch0"), ("no", "ch1"), ("aplazar", "ch0")]
 
 
 @pytest.mark.parametrize("key", ["word", "text"])
 def test_whisper_segments_with_words(tmp_path, key):
-    segment = {"start": 0, "end": 2, "text": " Se aprueba", "words": [{key: " Se", "start": 0, "end": 1, "probability": 0.5}, {key: " aprueba", "start": 1, "end": 2}]}
+    segment = {
+        "start": 0,
+        "end": 2,
+        "text": " Se aprueba",
+        "words": [
+            {key: " Se", "start": 0, "end": 1, "probability": 0.5},
+            {key: " aprueba", "start": 1, "end": 2},
+        ],
+    }
     t = read_transcript(put(tmp_path / "w.json", {"segments": [segment], "language": "es"}))
     assert [(w.text, w.confidence) for w in t.words] == [("Se", 0.5), ("aprueba", None)]
     assert t.language == "es" and not t.interpolated
 
 
 def test_whisperx_figures_without_times_take_the_room_between_their_neighbours(tmp_path):
-    words = [{"word": "con", "start": 1.0, "end": 1.3}, {"word": "11"}, {"word": "votos", "start": 2.0, "end": 2.4}, {"word": "2026"}]
-    t = read_transcript(put(tmp_path / "x.json", {"segments": [{"start": 1.0, "end": 3.0, "text": "con 11 votos 2026", "words": words}]}))
-    assert [(w.text, w.start, w.end) for w in t.words] == [("con", 1.0, 1.3), ("11", 1.3, 2.0), ("votos", 2.0, 2.4), ("2026", 2.4, 3.0)]
+    words = [
+        {"word": "con", "start": 1.0, "end": 1.3},
+        {"word": "11"},
+        {"word": "votos", "start": 2.0, "end": 2.4},
+        {"word": "2026"},
+    ]
+    t = read_transcript(
+        put(
+            tmp_path / "x.json",
+            {"segments": [{"start": 1.0, "end": 3.0, "text": "con 11 votos 2026", "words": words}]},
+        )
+    )
+    assert [(w.text, w.start, w.end) for w in t.words] == [
+        ("con", 1.0, 1.3),
+        ("11", 1.3, 2.0),
+        ("votos", 2.0, 2.4),
+        ("2026", 2.4, 3.0),
+    ]
     assert t.interpolated
 
 
 def test_bare_segments_are_interpolated_and_say_so(tmp_path):
-    rows = [{"start": 10, "end": 20, "text": "señor presidente gracias", "confidence": 0.8, "speaker": {"id": "c04", "name": "?"}}]
+    rows = [
+        {
+            "start": 10,
+            "end": 20,
+            "text": "señor presidente gracias",
+            "confidence": 0.8,
+            "speaker": {"id": "c04", "name": "?"},
+        }
+    ]
     t = read_transcript(put(tmp_path / "b.json", rows))
     assert t.interpolated and t.words[0].start == 10 and t.words[-1].end == pytest.approx(20)
     assert {w.speaker for w in t.words} == {"c04"} and t.words[0].confidence == 0.8
 
 
 def test_several_files_follow_one_another_or_stand_where_told(tmp_path):
-    first, second = put(tmp_path / "1.json", deepgram([spoken("uno", 0, 1)])), put(tmp_path / "2.json", deepgram([spoken("dos", 0, 1)]))
+    first, second = (
+        put(tmp_path / "1.json", deepgram([spoken("uno", 0, 1)])),
+        put(tmp_path / "2.json", deepgram([spoken("dos", 0, 1)])),
+    )
     t = read_transcript([first, second])
     assert [w.start for w in t.words] == [0, 9.5] and t.duration == 19.0
     assert [w.start for w in read_transcript([first, second], offsets=[0, 3600]).words] == [0, 3600]
@@ -109,12 +171,22 @@ def test_own_json_comes_back_as_it_was(tmp_path):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("", "empty"), ('{"results": {"channels": [', "truncated"), ("[]", "known shape"), ('{"a": 1}', "known shape"), ('"text"', "known shape"),
-        ('{"segments": []}', "without a word"), ('{"results": {"channels": []}}', "results.channels"), ('{"request_id": "7"}', "known shape"),
-        ('[{"start": 0, "end": 1}]', "Known"), ('[{"start": "x", "end": 1, "text": "hola"}]', "time"), ('[{"start": NaN, "end": 1, "text": "hola"}]', "time"),
-        ('[{"text": "hola"}]', "start or end"), ('{"err_code": "X", "err_msg": "Corrupt audio"}', "Corrupt audio"),
+        ("", "empty"),
+        ('{"results": {"channels": [', "truncated"),
+        ("[]", "known shape"),
+        ('{"a": 1}', "known shape"),
+        ('"text"', "known shape"),
+        ('{"segments": []}', "without a word"),
+        ('{"results": {"channels": []}}', "results.channels"),
+        ('{"request_id": "7"}', "known shape"),
+        ('[{"start": 0, "end": 1}]', "Known"),
+        ('[{"start": "x", "end": 1, "text": "hola"}]', "time"),
+        ('[{"start": NaN, "end": 1, "text": "hola"}]', "time"),
+        ('[{"text": "hola"}]', "start or end"),
+        ('{"err_code": "X", "err_msg": "Corrupt audio"}', "Corrupt audio"),
         ('{"session_id": "s", "tenant": "t", "words": [{"text": "a"}], "duration": 1}', "Word"),
-        ('{"results": {"channels": [{"alternatives": [{"transcript": "hola"}]}]}}', "word times"), ("\xff\xfe", "UTF-8"),
+        ('{"results": {"channels": [{"alternatives": [{"transcript": "hola"}]}]}}', "word times"),
+        ("\xff\xfe", "UTF-8"),
     ],
 )
 def test_bad_json_is_one_clear_line(tmp_path, content, says):
@@ -133,7 +205,17 @@ def test_missing_file(tmp_path):
 # -- clocks ------------------------------------------------------------------------------------------------------
 
 times = st.floats(0, 40_000, allow_nan=False)
-loose_words = st.lists(st.builds(lambda text, a, b, s: Word(text, a, b, None, s), st.sampled_from(["sí.", "no", "presidente", "¿y?"]), times, times, st.sampled_from([None, "A", "B"])), min_size=1, max_size=60)
+loose_words = st.lists(
+    st.builds(
+        lambda text, a, b, s: Word(text, a, b, None, s),
+        st.sampled_from(["sí.", "no", "presidente", "¿y?"]),
+        times,
+        times,
+        st.sampled_from([None, "A", "B"]),
+    ),
+    min_size=1,
+    max_size=60,
+)
 
 
 @given(st.lists(loose_words, min_size=1, max_size=5))
@@ -157,7 +239,18 @@ def test_spread_keeps_words_and_bounds(text, start, length):
 # -- blocks ------------------------------------------------------------------------------------------------------
 
 
-@given(st.lists(st.tuples(st.floats(0.05, 4), st.floats(0, 25), st.sampled_from(["A", "B"]), st.sampled_from(["voto", "voto."])), min_size=1, max_size=250))
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(0.05, 4),
+            st.floats(0, 25),
+            st.sampled_from(["A", "B"]),
+            st.sampled_from(["voto", "voto."]),
+        ),
+        min_size=1,
+        max_size=250,
+    )
+)
 def test_blocks_cover_every_word_once_and_keep_their_bounds(rows):
     words, at = [], 0.0
     for length, pause, speaker, text in rows:
@@ -168,7 +261,11 @@ def test_blocks_cover_every_word_once_and_keep_their_bounds(rows):
     assert " ".join(b.text for b in blocks) == " ".join(w.text for w in t.words)
     assert all(b.end - b.start <= 60 + 1e-9 for b in blocks)
     assert all(a.end <= b.start for a, b in zip(blocks, blocks[1:], strict=False))
-    assert not any(b.start <= a.end and c.start <= b.end and c.start - a.end > 15 for b in blocks for a, c in zip(t.words, t.words[1:], strict=False))
+    assert not any(
+        b.start <= a.end and c.start <= b.end and c.start - a.end > 15
+        for b in blocks
+        for a, c in zip(t.words, t.words[1:], strict=False)
+    )
 
 
 def test_a_new_speaker_is_the_best_place_to_cut():
@@ -178,14 +275,25 @@ def test_a_new_speaker_is_the_best_place_to_cut():
 
 def test_turns_part_blocks_once_they_are_long_enough():
     """A roll call of short answers stays together, a hand-over stands alone."""
-    said = [("A", 8, "tiene la palabra el concejal"), ("B", 40, "gracias " * 60), ("A", 1, "listo"), ("C", 1, "presente"), ("D", 2, "presente"), ("A", 9, "sigue " * 9)]
+    said = [
+        ("A", 8, "tiene la palabra el concejal"),
+        ("B", 40, "gracias " * 60),
+        ("A", 1, "listo"),
+        ("C", 1, "presente"),
+        ("D", 2, "presente"),
+        ("A", 9, "sigue " * 9),
+    ]
     pieces, at = [], 0.0
     for speaker, length, text in said:
         pieces.append(spread(text, at, at + length, speaker=speaker))
         at += length + 0.2
     blocks = speech_blocks(assemble(pieces, "s", "t"), min_s=8, max_s=30, turn_s=3)
     assert [b.speaker for b in blocks[:3]] == ["A", "B", "B"]
-    assert [b.text for b in blocks if b.speaker != "B"] == [said[0][2], "listo presente presente", said[5][2].strip()]
+    assert [b.text for b in blocks if b.speaker != "B"] == [
+        said[0][2],
+        "listo presente presente",
+        said[5][2].strip(),
+    ]
 
 
 def test_only_one_endless_word_makes_a_longer_block():
@@ -242,7 +350,12 @@ def test_broken_recordings(tmp_path):
     (tmp_path / "text.mp3").write_bytes(b"esto no es sonido" * 50)
     opus = (SAMPLES / "2026-03-05" / "audio.opus").read_bytes()
     (tmp_path / "cut.opus").write_bytes(opus[: len(opus) // 2])
-    for name, says in (("cut.wav", "breaks off"), ("empty.wav", "empty"), ("text.mp3", "decoded"), ("cut.opus", "breaks off")):
+    for name, says in (
+        ("cut.wav", "breaks off"),
+        ("empty.wav", "empty"),
+        ("text.mp3", "decoded"),
+        ("cut.opus", "breaks off"),
+    ):
         with pytest.raises(InputError, match=says) as caught:
             list(audio_chunks(tmp_path / name))
         assert name in str(caught.value) and "opy it again" in str(caught.value)
@@ -257,7 +370,9 @@ def test_broken_recordings(tmp_path):
 @pytest.fixture
 def settings(tmp_path):
     s = load({})
-    return replace(s, data=replace(s.data, dir=str(tmp_path / "data")), transcribe=replace(s.transcribe, chunk_s=20))
+    return replace(
+        s, data=replace(s.data, dir=str(tmp_path / "data")), transcribe=replace(s.transcribe, chunk_s=20)
+    )
 
 
 @pytest.mark.slow
@@ -268,7 +383,11 @@ def test_whisper_resumes_after_a_kill_and_reads_what_it_wrote(tmp_path, settings
 
     with av.open(str(SAMPLES / "2026-03-05" / "audio.opus")) as container:
         resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
-        parts = [f.to_ndarray().reshape(-1) for frame in container.decode(audio=0) for f in resampler.resample(frame)]
+        parts = [
+            f.to_ndarray().reshape(-1)
+            for frame in container.decode(audio=0)
+            for f in resampler.resample(frame)
+        ]
     audio, out = wav(tmp_path / "corta.wav", np.concatenate(parts)[: 48 * RATE]), tmp_path / "t.json"
     real, calls = module.whisper_chunk, []
 
@@ -294,7 +413,12 @@ def test_whisper_resumes_after_a_kill_and_reads_what_it_wrote(tmp_path, settings
 
 def test_the_embedded_model_is_whole_or_absent(settings, monkeypatch):
     folder = embedded_model(settings)
-    assert {p.name for p in folder.iterdir()} == {"config.json", "tokenizer.json", "vocabulary.json", "model.bin"}
+    assert {p.name for p in folder.iterdir()} == {
+        "config.json",
+        "tokenizer.json",
+        "vocabulary.json",
+        "model.bin",
+    }
     assert embedded_model(settings) == folder
     (folder / "model.bin").unlink()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -323,7 +447,9 @@ def cloud(settings):
     server.script, server.asked = [], []
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    chosen = replace(settings.transcribe, backend="deepgram", deepgram_url=f"http://127.0.0.1:{server.server_port}")
+    chosen = replace(
+        settings.transcribe, backend="deepgram", deepgram_url=f"http://127.0.0.1:{server.server_port}"
+    )
     yield server, replace(settings, transcribe=chosen)
     server.shutdown()
     server.server_close()
@@ -351,7 +477,14 @@ def test_deepgram_is_asked_again_after_a_5xx_and_paid_once(tmp_path, cloud, monk
     assert "clave" not in out.read_text() + "".join(p.read_text() for p in tmp_path.glob("*deepgram*"))
 
 
-@pytest.mark.parametrize(("script", "says"), [([(401, "bad key")], "ASTRA_DEEPGRAM_API_KEY"), ([(400, "corrupt")], "corrupt"), ([(500, "x")] * 4, "500")])
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ([(401, "bad key")], "ASTRA_DEEPGRAM_API_KEY"),
+        ([(400, "corrupt")], "corrupt"),
+        ([(500, "x")] * 4, "500"),
+    ],
+)
 def test_deepgram_refusals_say_why(tmp_path, cloud, script, says):
     server, settings = cloud
     server.script += script
@@ -363,9 +496,17 @@ def test_deepgram_refusals_say_why(tmp_path, cloud, script, says):
 def test_deepgram_needs_a_key_and_a_known_backend(tmp_path, settings, monkeypatch):
     monkeypatch.delenv("ASTRA_DEEPGRAM_API_KEY", raising=False)
     audio = wav(tmp_path / "a.wav", tone(1))
-    for chosen, error in (({"backend": "deepgram"}, "ASTRA_DEEPGRAM_API_KEY"), ({"backend": "otro"}, "whisper or deepgram"), ({"chunk_s": 1}, "chunk_s")):
+    for chosen, error in (
+        ({"backend": "deepgram"}, "ASTRA_DEEPGRAM_API_KEY"),
+        ({"backend": "otro"}, "whisper or deepgram"),
+        ({"chunk_s": 1}, "chunk_s"),
+    ):
         with pytest.raises((MissingError, InputError), match=error):
-            transcribe(audio, tmp_path / "t.json", replace(settings, transcribe=replace(settings.transcribe, **chosen)))
+            transcribe(
+                audio,
+                tmp_path / "t.json",
+                replace(settings, transcribe=replace(settings.transcribe, **chosen)),
+            )
     assert not (tmp_path / "t.json").exists()
 
 

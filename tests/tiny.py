@@ -18,9 +18,18 @@ def build_base(folder: Path, tokenizer: Any, seed: int = 7) -> Path:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(seed)
-    config = LlamaConfig(vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
-                         num_key_value_heads=2, max_position_embeddings=2048, tie_word_embeddings=True,
-                         bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=2048,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
     model = LlamaForCausalLM(config)
     for parameter in model.parameters():
         if parameter.dim() == 2:
@@ -30,22 +39,41 @@ def build_base(folder: Path, tokenizer: Any, seed: int = 7) -> Path:
     return folder
 
 
-def build_adapter(base: Path, folder: Path, tenant: str, seed: int, last_layers: list[int] | None = None, rank: int = 4) -> Path:
+def build_adapter(
+    base: Path, folder: Path, tenant: str, seed: int, last_layers: list[int] | None = None, rank: int = 4
+) -> Path:
     """A LoRA with random A and B, saved by PEFT, packed as the trainer packs it."""
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
     torch.manual_seed(seed)
-    model = get_peft_model(AutoModelForCausalLM.from_pretrained(base), LoraConfig(
-        r=rank, lora_alpha=2 * rank, target_modules=TARGETS, layers_to_transform=last_layers, lora_dropout=0.0, bias="none", task_type="CAUSAL_LM"))
+    model = get_peft_model(
+        AutoModelForCausalLM.from_pretrained(base),
+        LoraConfig(
+            r=rank,
+            lora_alpha=2 * rank,
+            target_modules=TARGETS,
+            layers_to_transform=last_layers,
+            lora_dropout=0.0,
+            bias="none",
+            task_type="CAUSAL_LM",
+        ),
+    )
     for name, parameter in model.named_parameters():
         if "lora_" in name:
-            torch.nn.init.normal_(parameter, std=.3)
+            torch.nn.init.normal_(parameter, std=0.3)
     return _pack(model, base, folder, tenant, seed, rank)
 
 
-def teach(base: Path, folder: Path, tenant: str, lessons: list[tuple[list[dict[str, str]], str]], seed: int = 1, rank: int = 8) -> Path:
+def teach(
+    base: Path,
+    folder: Path,
+    tenant: str,
+    lessons: list[tuple[list[dict[str, str]], str]],
+    seed: int = 1,
+    rank: int = 8,
+) -> Path:
     """A LoRA really trained until it answers each prompt of `lessons` with its completion, token by token."""
     import torch
     from peft import LoraConfig, get_peft_model
@@ -53,25 +81,47 @@ def teach(base: Path, folder: Path, tenant: str, lessons: list[tuple[list[dict[s
 
     torch.manual_seed(seed)
     tokenizer = AutoTokenizer.from_pretrained(base, padding_side="right")
-    model = get_peft_model(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), LoraConfig(
-        r=rank, lora_alpha=2 * rank, target_modules=TARGETS, lora_dropout=0.0, bias="none", task_type="CAUSAL_LM"))
-    prompts = [tokenizer.apply_chat_template(p, add_generation_prompt=True, tokenize=False) for p, _ in lessons]
+    model = get_peft_model(
+        AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32),
+        LoraConfig(
+            r=rank,
+            lora_alpha=2 * rank,
+            target_modules=TARGETS,
+            lora_dropout=0.0,
+            bias="none",
+            task_type="CAUSAL_LM",
+        ),
+    )
+    prompts = [
+        tokenizer.apply_chat_template(p, add_generation_prompt=True, tokenize=False) for p, _ in lessons
+    ]
     starts = [len(tokenizer(p, add_special_tokens=False).input_ids) for p in prompts]
-    rows = tokenizer([p + c + tokenizer.eos_token for p, (_, c) in zip(prompts, lessons, strict=True)], return_tensors="pt", padding=True,
-                     add_special_tokens=False)
+    rows = tokenizer(
+        [p + c + tokenizer.eos_token for p, (_, c) in zip(prompts, lessons, strict=True)],
+        return_tensors="pt",
+        padding=True,
+        add_special_tokens=False,
+    )
     labels = rows.input_ids.masked_fill(rows.attention_mask == 0, -100)
     for row, start in enumerate(starts):
         labels[row, :start] = -100
-    inner, optimizer = model.get_base_model(), torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2)
+    inner, optimizer = (
+        model.get_base_model(),
+        torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2),
+    )
     asked = labels[:, 1:] != -100
     wanted = labels[:, 1:][asked]
     for _ in range(400):
-        hidden = inner.model(input_ids=rows.input_ids, attention_mask=rows.attention_mask).last_hidden_state[:, :-1][asked]
+        hidden = inner.model(input_ids=rows.input_ids, attention_mask=rows.attention_mask).last_hidden_state[
+            :, :-1
+        ][asked]
         logits = inner.lm_head(hidden)
         top = logits.topk(2).values
-        if bool((logits.argmax(-1) == wanted).all()) and (top[:, 0] - top[:, 1]).min() > .2:
+        if bool((logits.argmax(-1) == wanted).all()) and (top[:, 0] - top[:, 1]).min() > 0.2:
             return _pack(model, base, folder, tenant, seed, rank)
-        loss = torch.nn.functional.cross_entropy(logits * 8, wanted)  # 64 dimensions of small weights cannot speak up by themselves
+        loss = torch.nn.functional.cross_entropy(
+            logits * 8, wanted
+        )  # 64 dimensions of small weights cannot speak up by themselves
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -82,6 +132,20 @@ def teach(base: Path, folder: Path, tenant: str, lessons: list[tuple[list[dict[s
 def _pack(model: Any, base: Path, folder: Path, tenant: str, seed: int, rank: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
-    card = AdapterCard(f"{tenant}@{seed}", tenant, base.name, base_digest(base), "0" * 64, seed, rank, 2 * rank, TARGETS, "", {}, {}, "2026-01-01")
+    card = AdapterCard(
+        f"{tenant}@{seed}",
+        tenant,
+        base.name,
+        base_digest(base),
+        "0" * 64,
+        seed,
+        rank,
+        2 * rank,
+        TARGETS,
+        "",
+        {},
+        {},
+        "2026-01-01",
+    )
     write_json(folder / "adapter.json", to_dict(card))
     return pack_adapter(folder, folder.with_suffix(".zip"))

@@ -25,23 +25,48 @@ def tiny_base(folder: Path) -> Path:
     base_model._write_tokenizer(base_model._gguf_file(), folder)
     torch.manual_seed(7)
     config = LlamaConfig(
-        vocab_size=49152, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, bos_token_id=1, eos_token_id=2, pad_token_id=0, max_position_embeddings=512,
+        vocab_size=49152,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=0,
+        max_position_embeddings=512,
     )
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder
 
 
 def rows(session: str, count: int, tenant: str = TENANT) -> list[dict[str, Any]]:
-    topics = ("el acueducto de la vereda", "la vía al puerto", "el presupuesto de cultura", "el comedor escolar")
+    topics = (
+        "el acueducto de la vereda",
+        "la vía al puerto",
+        "el presupuesto de cultura",
+        "el comedor escolar",
+    )
     return [
         {
             "prompt": [
                 {"role": "system", "content": "Escriba el acta del Concejo de Puerto Manantial."},
-                {"role": "user", "content": f"Gracias presidente, yo quiero hablar de {topics[i % 4]}, intervención {i}."},
+                {
+                    "role": "user",
+                    "content": f"Gracias presidente, yo quiero hablar de {topics[i % 4]}, intervención {i}.",
+                },
             ],
-            "completion": [{"role": "assistant", "content": f"<w:p><w:r><w:t>Se refirió a {topics[i % 4]}.</w:t></w:r></w:p>"}],
-            "id": f"{session}-{i}", "session_id": session, "tenant": tenant, "start_ms": i * 1000, "end_ms": i * 1000 + 900,
+            "completion": [
+                {
+                    "role": "assistant",
+                    "content": f"<w:p><w:r><w:t>Se refirió a {topics[i % 4]}.</w:t></w:r></w:p>",
+                }
+            ],
+            "id": f"{session}-{i}",
+            "session_id": session,
+            "tenant": tenant,
+            "start_ms": i * 1000,
+            "end_ms": i * 1000 + 900,
             "confidence": 0.9,
         }
         for i in range(count)
@@ -57,7 +82,10 @@ def dataset(folder: Path, train: int = 8, val: int = 4, **changes: Any) -> Path:
 
 
 def vouch(folder: Path) -> None:
-    outputs = [{"name": n, "sha256": sha256_file(folder / n), "bytes": (folder / n).stat().st_size} for n in ("train.jsonl", "val.jsonl")]
+    outputs = [
+        {"name": n, "sha256": sha256_file(folder / n), "bytes": (folder / n).stat().st_size}
+        for n in ("train.jsonl", "val.jsonl")
+    ]
     write_json(folder / "manifest.json", {"job": "dataset", "outputs": outputs})
 
 
@@ -66,12 +94,20 @@ def trainer_settings(settings: Settings, base: Path, data: Path, **train: Any) -
     from astra_lib.core import services
 
     where = services.endpoints(settings)
-    os.environ["ASTRA_S3_ACCESS_KEY"], os.environ["ASTRA_S3_SECRET_KEY"] = where.s3_access_key, where.s3_secret_key
+    os.environ["ASTRA_S3_ACCESS_KEY"], os.environ["ASTRA_S3_SECRET_KEY"] = (
+        where.s3_access_key,
+        where.s3_secret_key,
+    )
     return replace(
-        settings, data=replace(settings.data, dir=str(data)), s3=replace(settings.s3, endpoint=where.s3_endpoint),
+        settings,
+        data=replace(settings.data, dir=str(data)),
+        s3=replace(settings.s3, endpoint=where.s3_endpoint),
         redis=replace(settings.redis, url=where.redis_url),
         model=replace(settings.model, base=str(base), max_length=256),
-        train=replace(settings.train, **{"last_layers": 0, "rank": 4, "alpha": 8, "epochs": 1.0, "max_minutes": 3.0, **train}),
+        train=replace(
+            settings.train,
+            **{"last_layers": 0, "rank": 4, "alpha": 8, "epochs": 1.0, "max_minutes": 3.0, **train},
+        ),
         runpod=replace(settings.runpod, poll_s=0.2, execution_timeout_s=300),
     )
 

@@ -44,22 +44,34 @@ STYLES = f"""<w:styles {NS}>
 def _abstract(identifier: int, form: str, text: str) -> str:
     levels = "".join(
         f'<w:lvl w:ilvl="{n}"><w:start w:val="1"/><w:numFmt w:val="{form}"/><w:lvlText w:val="{text.replace("%1", f"%{n + 1}")}"/>'
-        f'<w:lvlJc w:val="left"/><w:pPr><w:ind w:left="{720 * (n + 1)}" w:hanging="360"/></w:pPr></w:lvl>' for n in range(3))
+        f'<w:lvlJc w:val="left"/><w:pPr><w:ind w:left="{720 * (n + 1)}" w:hanging="360"/></w:pPr></w:lvl>'
+        for n in range(3)
+    )
     return f'<w:abstractNum w:abstractNumId="{identifier}"><w:multiLevelType w:val="hybridMultilevel"/>{levels}</w:abstractNum>'
 
 
-NUMBERING = (f"<w:numbering {NS}>" + _abstract(0, "bullet", "•") + _abstract(1, "decimal", "%1.")
-             + '<w:num w:numId="1"><w:abstractNumId w:val="0"/></w:num><w:num w:numId="2"><w:abstractNumId w:val="1"/></w:num>'
-             + '<w:num w:numId="3"><w:abstractNumId w:val="1"/><w:lvlOverride w:ilvl="0"><w:startOverride w:val="1"/></w:lvlOverride></w:num></w:numbering>')
+NUMBERING = (
+    f"<w:numbering {NS}>"
+    + _abstract(0, "bullet", "•")
+    + _abstract(1, "decimal", "%1.")
+    + '<w:num w:numId="1"><w:abstractNumId w:val="0"/></w:num><w:num w:numId="2"><w:abstractNumId w:val="1"/></w:num>'
+    + '<w:num w:numId="3"><w:abstractNumId w:val="1"/><w:lvlOverride w:ilvl="0"><w:startOverride w:val="1"/></w:lvlOverride></w:num></w:numbering>'
+)
 
 
 def png(width: int = 60, height: int = 40, color: tuple[int, int, int] = (30, 90, 160)) -> bytes:
     """A plain picture, pixel by pixel."""
+
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
     rows = b"".join(b"\0" + bytes(color) * width for _ in range(height))
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-            + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
 
 
 class Clerk:
@@ -79,22 +91,28 @@ class Clerk:
             cut = self.rng.randint(1, 14) if self.mess else len(rest)
             piece, rest = rest[:cut], rest[cut:]
             lang = '<w:lang w:val="es-ES"/>' if self.rng.random() < 0.5 * self.mess else ""
-            out.append(f'<w:r w:rsidR="{self.rsid()}" w:rsidRPr="{self.rsid()}"><w:rPr><w:rFonts w:ascii="Arial" w:hAnsi="Arial" w:cs="Arial"/>'
-                       f'{marks}<w:sz w:val="{size}"/><w:szCs w:val="{size}"/>{lang}</w:rPr><w:t xml:space="preserve">{escape(piece)}</w:t></w:r>')
+            out.append(
+                f'<w:r w:rsidR="{self.rsid()}" w:rsidRPr="{self.rsid()}"><w:rPr><w:rFonts w:ascii="Arial" w:hAnsi="Arial" w:cs="Arial"/>'
+                f'{marks}<w:sz w:val="{size}"/><w:szCs w:val="{size}"/>{lang}</w:rPr><w:t xml:space="preserve">{escape(piece)}</w:t></w:r>'
+            )
             roll = self.rng.random() / max(self.mess, 0.001)
             if roll < 0.08:
                 out.append('<w:proofErr w:type="spellStart"/>')
             elif roll < 0.14:
                 self.bookmarks += 1
-                out.append(f'<w:bookmarkStart w:id="{self.bookmarks}" w:name="_Hlk{self.bookmarks}"/><w:bookmarkEnd w:id="{self.bookmarks}"/>')
+                out.append(
+                    f'<w:bookmarkStart w:id="{self.bookmarks}" w:name="_Hlk{self.bookmarks}"/><w:bookmarkEnd w:id="{self.bookmarks}"/>'
+                )
         return "".join(out)
 
     def p(self, inner: str, style: str = "Sinespaciado", ppr: str = "", jc: str = "both") -> None:
         self.body.append(self.paragraph(inner, style, ppr, jc))
 
     def paragraph(self, inner: str, style: str = "Sinespaciado", ppr: str = "", jc: str = "both") -> str:
-        return (f'<w:p w14:paraId="{self.rng.randrange(1, 1 << 31):08X}" w:rsidR="{self.rsid()}" w:rsidRDefault="{self.rsid()}"><w:pPr><w:pStyle w:val="{style}"/>{ppr}'
-                f'<w:jc w:val="{jc}"/><w:rPr><w:rFonts w:ascii="Arial" w:hAnsi="Arial" w:cs="Arial"/><w:sz w:val="24"/></w:rPr></w:pPr>{inner}</w:p>')
+        return (
+            f'<w:p w14:paraId="{self.rng.randrange(1, 1 << 31):08X}" w:rsidR="{self.rsid()}" w:rsidRDefault="{self.rsid()}"><w:pPr><w:pStyle w:val="{style}"/>{ppr}'
+            f'<w:jc w:val="{jc}"/><w:rPr><w:rFonts w:ascii="Arial" w:hAnsi="Arial" w:cs="Arial"/><w:sz w:val="24"/></w:rPr></w:pPr>{inner}</w:p>'
+        )
 
     def say(self, text: str, **how: str) -> None:
         self.p(self.runs(text), **how)
@@ -107,40 +125,57 @@ class Clerk:
         self.p(self.runs(text, "<w:b/>"), jc="center" if center else "both")
 
     def item(self, text: str, num: int = 1, level: int = 0) -> None:
-        self.p(self.runs(text), "Prrafodelista", f'<w:numPr><w:ilvl w:val="{level}"/><w:numId w:val="{num}"/></w:numPr>')
+        self.p(
+            self.runs(text),
+            "Prrafodelista",
+            f'<w:numPr><w:ilvl w:val="{level}"/><w:numId w:val="{num}"/></w:numPr>',
+        )
 
     def table(self, rows: list[list[str]], bold_head: bool = True) -> None:
         width = len(rows[0])
         trs = ""
         for number, row in enumerate(rows):
-            cells = "".join(f'<w:tc><w:tcPr><w:tcW w:w="{9000 // width}" w:type="dxa"/></w:tcPr>'
-                            + self.paragraph(self.runs(cell, "<w:b/>" if bold_head and not number else ""), jc="left") + "</w:tc>" for cell in row)
+            cells = "".join(
+                f'<w:tc><w:tcPr><w:tcW w:w="{9000 // width}" w:type="dxa"/></w:tcPr>'
+                + self.paragraph(self.runs(cell, "<w:b/>" if bold_head and not number else ""), jc="left")
+                + "</w:tc>"
+                for cell in row
+            )
             trs += f'<w:tr w:rsidR="{self.rsid()}">{cells}</w:tr>'
-        self.body.append('<w:tbl><w:tblPr><w:tblStyle w:val="Tablaconcuadrcula"/><w:tblW w:w="0" w:type="auto"/></w:tblPr><w:tblGrid>'
-                         + f'<w:gridCol w:w="{9000 // width}"/>' * width + f"</w:tblGrid>{trs}</w:tbl>")
+        self.body.append(
+            '<w:tbl><w:tblPr><w:tblStyle w:val="Tablaconcuadrcula"/><w:tblW w:w="0" w:type="auto"/></w:tblPr><w:tblGrid>'
+            + f'<w:gridCol w:w="{9000 // width}"/>' * width
+            + f"</w:tblGrid>{trs}</w:tbl>"
+        )
 
     def picture(self, relation: str = "rId20") -> str:
-        return (f'<w:r><w:drawing><wp:inline><wp:extent cx="1800000" cy="1200000"/><wp:docPr id="{self.rng.randrange(1, 9999)}" name="Foto" descr="Retrato de Ofelia Quintanar"/>'
-                '<a:graphic><a:graphicData uri="http://schemas.openxmlformats.org/drawingml/2006/picture"><pic:pic><pic:nvPicPr><pic:cNvPr id="0" name="foto.png"/><pic:cNvPicPr/></pic:nvPicPr>'
-                f'<pic:blipFill><a:blip r:embed="{relation}"/><a:stretch><a:fillRect/></a:stretch></pic:blipFill><pic:spPr><a:xfrm><a:off x="0" y="0"/><a:ext cx="1800000" cy="1200000"/></a:xfrm>'
-                '<a:prstGeom prst="rect"><a:avLst/></a:prstGeom></pic:spPr></pic:pic></a:graphicData></a:graphic></wp:inline></w:drawing></w:r>')
+        return (
+            f'<w:r><w:drawing><wp:inline><wp:extent cx="1800000" cy="1200000"/><wp:docPr id="{self.rng.randrange(1, 9999)}" name="Foto" descr="Retrato de Ofelia Quintanar"/>'
+            '<a:graphic><a:graphicData uri="http://schemas.openxmlformats.org/drawingml/2006/picture"><pic:pic><pic:nvPicPr><pic:cNvPr id="0" name="foto.png"/><pic:cNvPicPr/></pic:nvPicPr>'
+            f'<pic:blipFill><a:blip r:embed="{relation}"/><a:stretch><a:fillRect/></a:stretch></pic:blipFill><pic:spPr><a:xfrm><a:off x="0" y="0"/><a:ext cx="1800000" cy="1200000"/></a:xfrm>'
+            '<a:prstGeom prst="rect"><a:avLst/></a:prstGeom></pic:spPr></pic:pic></a:graphicData></a:graphic></wp:inline></w:drawing></w:r>'
+        )
 
     def textbox(self, text: str) -> str:
         inner = self.paragraph(self.runs(text))
-        return ('<w:r><mc:AlternateContent><mc:Choice Requires="wps"><w:drawing><wp:inline><wp:extent cx="2400000" cy="600000"/><wp:docPr id="77" name="Cuadro"/>'
-                '<a:graphic><a:graphicData uri="http://schemas.microsoft.com/office/word/2010/wordprocessingShape"><wps:wsp><wps:cNvSpPr txBox="1"/><wps:spPr><a:xfrm><a:off x="0" y="0"/><a:ext cx="2400000" cy="600000"/></a:xfrm><a:prstGeom prst="rect"><a:avLst/></a:prstGeom></wps:spPr>'
-                f'<wps:txbx><w:txbxContent>{inner}</w:txbxContent></wps:txbx><wps:bodyPr/></wps:wsp></a:graphicData></a:graphic></wp:inline></w:drawing></mc:Choice>'
-                f'<mc:Fallback><w:pict><v:shape><v:textbox><w:txbxContent>{inner}</w:txbxContent></v:textbox></v:shape></w:pict></mc:Fallback></mc:AlternateContent></w:r>')
+        return (
+            '<w:r><mc:AlternateContent><mc:Choice Requires="wps"><w:drawing><wp:inline><wp:extent cx="2400000" cy="600000"/><wp:docPr id="77" name="Cuadro"/>'
+            '<a:graphic><a:graphicData uri="http://schemas.microsoft.com/office/word/2010/wordprocessingShape"><wps:wsp><wps:cNvSpPr txBox="1"/><wps:spPr><a:xfrm><a:off x="0" y="0"/><a:ext cx="2400000" cy="600000"/></a:xfrm><a:prstGeom prst="rect"><a:avLst/></a:prstGeom></wps:spPr>'
+            f"<wps:txbx><w:txbxContent>{inner}</w:txbxContent></wps:txbx><wps:bodyPr/></wps:wsp></a:graphicData></a:graphic></wp:inline></w:drawing></mc:Choice>"
+            f"<mc:Fallback><w:pict><v:shape><v:textbox><w:txbxContent>{inner}</w:txbxContent></v:textbox></v:shape></w:pict></mc:Fallback></mc:AlternateContent></w:r>"
+        )
 
     def field(self, code: str, result: str) -> str:
-        return (f'<w:r><w:fldChar w:fldCharType="begin"/></w:r><w:r><w:instrText xml:space="preserve"> {code} </w:instrText></w:r>'
-                f'<w:r><w:fldChar w:fldCharType="separate"/></w:r>{self.runs(result)}<w:r><w:fldChar w:fldCharType="end"/></w:r>')
+        return (
+            f'<w:r><w:fldChar w:fldCharType="begin"/></w:r><w:r><w:instrText xml:space="preserve"> {code} </w:instrText></w:r>'
+            f'<w:r><w:fldChar w:fldCharType="separate"/></w:r>{self.runs(result)}<w:r><w:fldChar w:fldCharType="end"/></w:r>'
+        )
 
     def inserted(self, text: str) -> str:
         return f'<w:ins w:id="901" w:author="Ofelia Quintanar" w:date="2026-03-02T10:00:00Z">{self.runs(text)}</w:ins>'
 
     def deleted(self, text: str) -> str:
-        return (f'<w:del w:id="902" w:author="Ofelia Quintanar" w:date="2026-03-02T10:00:00Z"><w:r><w:delText xml:space="preserve">{escape(text)}</w:delText></w:r></w:del>')
+        return f'<w:del w:id="902" w:author="Ofelia Quintanar" w:date="2026-03-02T10:00:00Z"><w:r><w:delText xml:space="preserve">{escape(text)}</w:delText></w:r></w:del>'
 
 
 def sample_body(clerk: Clerk) -> None:
@@ -149,33 +184,72 @@ def sample_body(clerk: Clerk) -> None:
     c.heading("CONCEJO MUNICIPAL DE PUERTO MANANTIAL", center=True)
     c.heading("ACTA 014", center=True)
     c.blank()
-    c.say("En el municipio de Puerto Manantial, siendo las 8:05 a. m. del 3 de marzo de 2026, se reunió la corporación en el recinto de sesiones.")
+    c.say(
+        "En el municipio de Puerto Manantial, siendo las 8:05 a. m. del 3 de marzo de 2026, se reunió la corporación en el recinto de sesiones."
+    )
     c.blank()
     c.say("La presidenta sometió a consideración el siguiente orden del día:")
-    for text in ("Llamado a lista y verificación del quórum.", "Lectura del acta anterior.", "Intervención de la Secretaría de Obras.", "Proposiciones y varios."):
+    for text in (
+        "Llamado a lista y verificación del quórum.",
+        "Lectura del acta anterior.",
+        "Intervención de la Secretaría de Obras.",
+        "Proposiciones y varios.",
+    ):
         c.item(text, num=2)
     c.say("El orden del día fue aprobado por unanimidad.")
     c.blank()
     c.heading("1. LLAMADO A LISTA")
     c.say("Contestaron a lista los siguientes concejales:")
-    c.table([["Nombre", "Partido", "Asistencia"], ["Nubia Ferro Lasso", "Marea Viva", "Presente"],
-             ["Ulises Barragán Toro", "Liga del Río", "Ausente con excusa"], ["Petronila Sáenz Guaca", "Marea Viva", "Presente"]])
+    c.table(
+        [
+            ["Nombre", "Partido", "Asistencia"],
+            ["Nubia Ferro Lasso", "Marea Viva", "Presente"],
+            ["Ulises Barragán Toro", "Liga del Río", "Ausente con excusa"],
+            ["Petronila Sáenz Guaca", "Marea Viva", "Presente"],
+        ]
+    )
     c.say("Hay quórum decisorio.")
     c.blank()
     c.heading("2. LECTURA DEL ACTA ANTERIOR")
-    c.p(c.runs("Se aplazó la lectura ") + c.deleted("del acta 012 ") + c.inserted("del acta 013") + c.runs(" por solicitud de la mesa directiva."))
+    c.p(
+        c.runs("Se aplazó la lectura ")
+        + c.deleted("del acta 012 ")
+        + c.inserted("del acta 013")
+        + c.runs(" por solicitud de la mesa directiva.")
+    )
     c.heading("3. INTERVENCIÓN DE LA SECRETARÍA DE OBRAS")
-    c.say("Seguidamente, intervino la ingeniera Dalila Monsalvo, secretaria de Obras, quien expuso lo siguiente:")
+    c.say(
+        "Seguidamente, intervino la ingeniera Dalila Monsalvo, secretaria de Obras, quien expuso lo siguiente:"
+    )
     c.item("Manifestó que la vía al muelle tiene un avance del 62 %, con una inversión de $74.768 millones.")
     c.item("Recalcó que la interventoría & la alcaldía revisan el contrato < 3 veces por mes.")
     c.item("Explicó el cronograma de la segunda fase.", level=1)
-    c.p(c.runs("Citó el Acuerdo 0997 de 2024") + '<w:r><w:rPr><w:rStyle w:val="Refdenotaalpie"/></w:rPr><w:footnoteReference w:id="2"/></w:r>' + c.runs(", artículo 78."))
-    c.p(c.runs("Consulte el informe en ") + f'<w:hyperlink r:id="rId21">{c.runs("el portal", "<w:u w:val=" + chr(34) + "single" + chr(34) + "/>")}</w:hyperlink>' + c.runs(", página ") + c.field("PAGEREF x", "12") + c.runs("."))
+    c.p(
+        c.runs("Citó el Acuerdo 0997 de 2024")
+        + '<w:r><w:rPr><w:rStyle w:val="Refdenotaalpie"/></w:rPr><w:footnoteReference w:id="2"/></w:r>'
+        + c.runs(", artículo 78.")
+    )
+    c.p(
+        c.runs("Consulte el informe en ")
+        + f'<w:hyperlink r:id="rId21">{c.runs("el portal", "<w:u w:val=" + chr(34) + "single" + chr(34) + "/>")}</w:hyperlink>'
+        + c.runs(", página ")
+        + c.field("PAGEREF x", "12")
+        + c.runs(".")
+    )
     c.p(c.picture(), jc="center")
     c.p(c.runs("Cuadro resumen:") + c.textbox("Avance general: 62 %"))
-    c.body.append(f'<w:sdt><w:sdtPr><w:alias w:val="Nota"/></w:sdtPr><w:sdtContent>{c.paragraph(c.runs("La sesión se transmitió en directo."))}</w:sdtContent></w:sdt>')
-    c.p(c.runs("Votación: ", "<w:b/>") + c.runs("once votos a favor, ") + c.runs("ninguno", "<w:i/>") + c.runs(" en contra.") + '<w:r><w:br/></w:r>' + c.runs("Constancia adjunta.")
-        + '<w:r><w:tab/></w:r><w:r><w:sym w:font="Wingdings" w:char="F0FC"/></w:r><w:r><w:t>art</w:t><w:noBreakHyphen/><w:t>78</w:t></w:r>')
+    c.body.append(
+        f'<w:sdt><w:sdtPr><w:alias w:val="Nota"/></w:sdtPr><w:sdtContent>{c.paragraph(c.runs("La sesión se transmitió en directo."))}</w:sdtContent></w:sdt>'
+    )
+    c.p(
+        c.runs("Votación: ", "<w:b/>")
+        + c.runs("once votos a favor, ")
+        + c.runs("ninguno", "<w:i/>")
+        + c.runs(" en contra.")
+        + "<w:r><w:br/></w:r>"
+        + c.runs("Constancia adjunta.")
+        + '<w:r><w:tab/></w:r><w:r><w:sym w:font="Wingdings" w:char="F0FC"/></w:r><w:r><w:t>art</w:t><w:noBreakHyphen/><w:t>78</w:t></w:r>'
+    )
     c.heading("4. PROPOSICIONES Y VARIOS")
     c.item("Proposición 021: citar a la empresa de acueducto.", num=3)
     c.say("Fue aprobada por once votos.")
@@ -188,23 +262,48 @@ def sample_body(clerk: Clerk) -> None:
     c.say("Transcribió: H. Pava")
 
 
-def write_docx(path: Path, body: str, *, header: str = "Concejo Municipal de Puerto Manantial", extra: dict[str, bytes] | None = None,
-               relations: str = "", without: tuple[str, ...] = ()) -> Path:
+def write_docx(
+    path: Path,
+    body: str,
+    *,
+    header: str = "Concejo Municipal de Puerto Manantial",
+    extra: dict[str, bytes] | None = None,
+    relations: str = "",
+    without: tuple[str, ...] = (),
+) -> Path:
     """A whole package around a body; `extra` adds or replaces parts, `without` leaves parts out."""
-    section = ('<w:sectPr><w:headerReference w:type="default" r:id="rId10"/><w:footerReference w:type="default" r:id="rId11"/>'
-               '<w:pgSz w:w="12240" w:h="15840"/><w:pgMar w:top="1701" w:right="1418" w:bottom="1418" w:left="1701" w:header="708" w:footer="708" w:gutter="0"/></w:sectPr>')
-    names = {"styles": "rId1", "numbering": "rId2", "settings": "rId3", "footnotes": "rId4", "comments": "rId5", "header": "rId10", "footer": "rId11"}
-    rels = "".join(f'<Relationship Id="{i}" Type="{OFFICE}/{n}" Target="{n}{1 if n in ("header", "footer") else ""}.xml"/>' for n, i in names.items())
-    rels += (f'<Relationship Id="rId20" Type="{OFFICE}/image" Target="media/image1.png"/>'
-             f'<Relationship Id="rId21" Type="{OFFICE}/hyperlink" Target="https://example.org/informe" TargetMode="External"/>{relations}')
-    overrides = "".join(f'<Override PartName="/word/{n}{1 if n in ("header", "footer") else ""}.xml" ContentType="{WML}.{n}+xml"/>' for n in names)
+    section = (
+        '<w:sectPr><w:headerReference w:type="default" r:id="rId10"/><w:footerReference w:type="default" r:id="rId11"/>'
+        '<w:pgSz w:w="12240" w:h="15840"/><w:pgMar w:top="1701" w:right="1418" w:bottom="1418" w:left="1701" w:header="708" w:footer="708" w:gutter="0"/></w:sectPr>'
+    )
+    names = {
+        "styles": "rId1",
+        "numbering": "rId2",
+        "settings": "rId3",
+        "footnotes": "rId4",
+        "comments": "rId5",
+        "header": "rId10",
+        "footer": "rId11",
+    }
+    rels = "".join(
+        f'<Relationship Id="{i}" Type="{OFFICE}/{n}" Target="{n}{1 if n in ("header", "footer") else ""}.xml"/>'
+        for n, i in names.items()
+    )
+    rels += (
+        f'<Relationship Id="rId20" Type="{OFFICE}/image" Target="media/image1.png"/>'
+        f'<Relationship Id="rId21" Type="{OFFICE}/hyperlink" Target="https://example.org/informe" TargetMode="External"/>{relations}'
+    )
+    overrides = "".join(
+        f'<Override PartName="/word/{n}{1 if n in ("header", "footer") else ""}.xml" ContentType="{WML}.{n}+xml"/>'
+        for n in names
+    )
     parts = {
         "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
-                               '<Default Extension="xml" ContentType="application/xml"/><Default Extension="png" ContentType="image/png"/>'
-                               f'<Override PartName="/word/document.xml" ContentType="{WML}.document.main+xml"/>{overrides}'
-                               '<Override PartName="/docProps/core.xml" ContentType="application/vnd.openxmlformats-package.core-properties+xml"/></Types>',
+        '<Default Extension="xml" ContentType="application/xml"/><Default Extension="png" ContentType="image/png"/>'
+        f'<Override PartName="/word/document.xml" ContentType="{WML}.document.main+xml"/>{overrides}'
+        '<Override PartName="/docProps/core.xml" ContentType="application/vnd.openxmlformats-package.core-properties+xml"/></Types>',
         "_rels/.rels": f'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" Type="{OFFICE}/officeDocument" Target="word/document.xml"/>'
-                       '<Relationship Id="rId2" Type="http://schemas.openxmlformats.org/package/2006/relationships/metadata/core-properties" Target="docProps/core.xml"/></Relationships>',
+        '<Relationship Id="rId2" Type="http://schemas.openxmlformats.org/package/2006/relationships/metadata/core-properties" Target="docProps/core.xml"/></Relationships>',
         "docProps/core.xml": '<cp:coreProperties xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/core-properties" xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:creator>Hermógenes Pava</dc:creator><cp:lastModifiedBy>Ofelia Quintanar</cp:lastModifiedBy></cp:coreProperties>',
         "word/document.xml": f"<w:document {NS}><w:body>{body}{section}</w:body></w:document>",
         "word/_rels/document.xml.rels": f'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{rels}</Relationships>',
@@ -212,7 +311,7 @@ def write_docx(path: Path, body: str, *, header: str = "Concejo Municipal de Pue
         "word/numbering.xml": NUMBERING,
         "word/settings.xml": f'<w:settings {NS}><w:zoom w:percent="100"/><w:trackRevisions/><w:defaultTabStop w:val="708"/><w:rsids><w:rsidRoot w:val="00A1B2C3"/></w:rsids></w:settings>',
         "word/footnotes.xml": f'<w:footnotes {NS}><w:footnote w:type="separator" w:id="-1"><w:p><w:r><w:separator/></w:r></w:p></w:footnote><w:footnote w:type="continuationSeparator" w:id="0"><w:p><w:r><w:continuationSeparator/></w:r></w:p></w:footnote>'
-                              '<w:footnote w:id="2"><w:p><w:pPr><w:pStyle w:val="Textonotapie"/></w:pPr><w:r><w:rPr><w:rStyle w:val="Refdenotaalpie"/></w:rPr><w:footnoteRef/></w:r><w:r><w:t xml:space="preserve"> Publicado en la gaceta municipal.</w:t></w:r></w:p></w:footnote></w:footnotes>',
+        '<w:footnote w:id="2"><w:p><w:pPr><w:pStyle w:val="Textonotapie"/></w:pPr><w:r><w:rPr><w:rStyle w:val="Refdenotaalpie"/></w:rPr><w:footnoteRef/></w:r><w:r><w:t xml:space="preserve"> Publicado en la gaceta municipal.</w:t></w:r></w:p></w:footnote></w:footnotes>',
         "word/comments.xml": f'<w:comments {NS}><w:comment w:id="1" w:author="Ofelia Quintanar" w:date="2026-03-02T10:00:00Z"><w:p><w:r><w:t>revisar con Hermógenes</w:t></w:r></w:p></w:comment></w:comments>',
         "word/header1.xml": f'<w:hdr {NS}><w:p w:rsidR="00AA11BB"><w:pPr><w:pStyle w:val="Encabezado"/><w:jc w:val="center"/></w:pPr><w:r><w:rPr><w:b/></w:rPr><w:t>{escape(header)}</w:t></w:r></w:p></w:hdr>',
         "word/footer1.xml": f'<w:ftr {NS}><w:p><w:pPr><w:jc w:val="center"/></w:pPr><w:r><w:t xml:space="preserve">Página </w:t></w:r><w:fldSimple w:instr=" PAGE "><w:r><w:t>1</w:t></w:r></w:fldSimple></w:p></w:ftr>',

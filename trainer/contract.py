@@ -80,17 +80,30 @@ class JobInput:
 
 # Inclusive bounds: what lies outside is a mistake, and a mistake on a rented GPU costs money.
 _BOUNDS: dict[str, tuple[float, float]] = {
-    "seed": (0, 2**31 - 1), "rank": (1, 256), "alpha": (1, 1024), "learning_rate": (1e-7, 1e-1),
-    "epochs": (0.01, 100), "batch_size": (1, 256), "gradient_accumulation": (1, 1024), "warmup_steps": (0, 10_000),
-    "last_layers": (0, 200), "max_length": (16, 131_072), "max_steps": (0, 1_000_000), "max_eval_rows": (0, 10_000),
-    "max_minutes": (0.05, 7 * 24 * 60), "max_usd": (0.0001, 10_000), "usd_per_hour": (0, 1000),
+    "seed": (0, 2**31 - 1),
+    "rank": (1, 256),
+    "alpha": (1, 1024),
+    "learning_rate": (1e-7, 1e-1),
+    "epochs": (0.01, 100),
+    "batch_size": (1, 256),
+    "gradient_accumulation": (1, 1024),
+    "warmup_steps": (0, 10_000),
+    "last_layers": (0, 200),
+    "max_length": (16, 131_072),
+    "max_steps": (0, 1_000_000),
+    "max_eval_rows": (0, 10_000),
+    "max_minutes": (0.05, 7 * 24 * 60),
+    "max_usd": (0.0001, 10_000),
+    "usd_per_hour": (0, 1000),
 }
 
 
 def parse_job_input(raw: Any) -> JobInput:
     """A strict reading of a job's input: unknown, missing, ill-typed or out-of-range fields raise `InputError`."""
     values = _typed(JobInput, raw, "input")
-    values["hyperparameters"] = Hyperparameters(**_typed(Hyperparameters, raw.get("hyperparameters", {}), "hyperparameters"))
+    values["hyperparameters"] = Hyperparameters(
+        **_typed(Hyperparameters, raw.get("hyperparameters", {}), "hyperparameters")
+    )
     values["limits"] = Limits(**_typed(Limits, raw.get("limits", {}), "limits"))
     job = JobInput(**values)
     _require(_IDENTIFIER.fullmatch(job.job_id), "input.job_id", "letters, digits, dots, dashes")
@@ -100,8 +113,14 @@ def parse_job_input(raw: Any) -> JobInput:
         _require(_SHA256.fullmatch(getattr(job, name)), f"input.{name}", "64 hexadecimal digits")
     for name in _URLS:
         parts = urlsplit(getattr(job, name))
-        _require(parts.scheme in ("http", "https") and parts.hostname, f"input.{name}", "a presigned http(s) URL")
-    _require(job.hyperparameters.backend in ("auto", "unsloth", "transformers"), "hyperparameters.backend", "auto, unsloth or transformers")
+        _require(
+            parts.scheme in ("http", "https") and parts.hostname, f"input.{name}", "a presigned http(s) URL"
+        )
+    _require(
+        job.hyperparameters.backend in ("auto", "unsloth", "transformers"),
+        "hyperparameters.backend",
+        "auto, unsloth or transformers",
+    )
     return job
 
 
@@ -113,7 +132,9 @@ def job_payload(job: JobInput) -> dict[str, Any]:
 def _require(condition: Any, where: str, expected: str) -> None:
     if not condition:
         # The value itself stays out of the message: it may be a signed URL.
-        raise InputError(f"expected {expected}", where=where, remedy="See docs/architecture.md for the job input")
+        raise InputError(
+            f"expected {expected}", where=where, remedy="See docs/architecture.md for the job input"
+        )
 
 
 def _typed(cls: type, raw: Any, where: str) -> dict[str, Any]:

@@ -84,15 +84,22 @@ class Plane:
     def app(self) -> web.Application:
         app = web.Application(client_max_size=MAX_BODY, middlewares=[self._authorised])
         ep = f"/v2/{self.config.endpoint}"
-        app.add_routes([
-            web.post(f"{ep}/run", self.run), web.get(f"{ep}/status/{{id}}", self.status),
-            web.post(f"{ep}/status/{{id}}", self.status), web.post(f"{ep}/cancel/{{id}}", self.cancel),
-            web.post(f"{ep}/retry/{{id}}", self.retry), web.get(f"{ep}/health", self.health),
-            web.post(f"{ep}/purge-queue", self.purge),
-            web.get(f"{ep}/job-take/{{worker}}", self.job_take), web.get(f"{ep}/job-stop/{{worker}}", self.job_stop),
-            web.post(f"{ep}/job-done/{{worker}}/{{id}}", self.job_done),
-            web.post(f"{ep}/job-stream/{{worker}}/{{id}}", self.job_done), web.get(f"{ep}/ping/{{worker}}", self.ping),
-        ])
+        app.add_routes(
+            [
+                web.post(f"{ep}/run", self.run),
+                web.get(f"{ep}/status/{{id}}", self.status),
+                web.post(f"{ep}/status/{{id}}", self.status),
+                web.post(f"{ep}/cancel/{{id}}", self.cancel),
+                web.post(f"{ep}/retry/{{id}}", self.retry),
+                web.get(f"{ep}/health", self.health),
+                web.post(f"{ep}/purge-queue", self.purge),
+                web.get(f"{ep}/job-take/{{worker}}", self.job_take),
+                web.get(f"{ep}/job-stop/{{worker}}", self.job_stop),
+                web.post(f"{ep}/job-done/{{worker}}/{{id}}", self.job_done),
+                web.post(f"{ep}/job-stream/{{worker}}/{{id}}", self.job_done),
+                web.get(f"{ep}/ping/{{worker}}", self.ping),
+            ]
+        )
         app.cleanup_ctx.append(self._lifetime)
         return app
 
@@ -123,7 +130,11 @@ class Plane:
         try:
             body = await request.json()
             job_input, policy, webhook = body["input"], body.get("policy") or {}, body.get("webhook") or ""
-            if not isinstance(job_input, dict) or not isinstance(policy, dict) or not isinstance(webhook, str):
+            if (
+                not isinstance(job_input, dict)
+                or not isinstance(policy, dict)
+                or not isinstance(webhook, str)
+            ):
                 raise ValueError("input and policy must be objects")
             timeout, ttl = policy.get("executionTimeout"), policy.get("ttl")
             if timeout is not None and not MIN_EXECUTION_MS <= int(timeout) <= MAX_EXECUTION_MS:
@@ -155,7 +166,9 @@ class Plane:
         if job is None:
             return web.json_response({"error": "request does not exist"}, status=404)
         if job.status not in (FAILED, TIMED_OUT):
-            return web.json_response({"error": f"only FAILED or TIMED_OUT jobs can be retried, this is {job.status}"}, status=400)
+            return web.json_response(
+                {"error": f"only FAILED or TIMED_OUT jobs can be retried, this is {job.status}"}, status=400
+            )
         self.table.retry(job)
         await self._wake()
         return web.json_response({"id": job.id, "status": job.status})
@@ -170,12 +183,25 @@ class Plane:
         jobs = list(self.table.jobs.values())
         count = {s: sum(j.status == s for j in jobs) for s in (COMPLETED, FAILED, IN_PROGRESS, IN_QUEUE)}
         alive, busy = self.worker.alive, bool(self.table.running())
-        return web.json_response({
-            "jobs": {"completed": count[COMPLETED], "failed": count[FAILED], "inProgress": count[IN_PROGRESS],
-                     "inQueue": count[IN_QUEUE], "retried": sum(j.retries for j in jobs)},
-            "workers": {"idle": int(alive and self.worker.polled and not busy), "initializing": int(alive and not self.worker.polled),
-                        "ready": int(alive and self.worker.polled), "running": int(alive and busy), "throttled": 0, "unhealthy": 0},
-        })
+        return web.json_response(
+            {
+                "jobs": {
+                    "completed": count[COMPLETED],
+                    "failed": count[FAILED],
+                    "inProgress": count[IN_PROGRESS],
+                    "inQueue": count[IN_QUEUE],
+                    "retried": sum(j.retries for j in jobs),
+                },
+                "workers": {
+                    "idle": int(alive and self.worker.polled and not busy),
+                    "initializing": int(alive and not self.worker.polled),
+                    "ready": int(alive and self.worker.polled),
+                    "running": int(alive and busy),
+                    "throttled": 0,
+                    "unhealthy": 0,
+                },
+            }
+        )
 
     # --- the worker protocol of RunPod's SDK ----------------------------------------------------------------
 
@@ -258,7 +284,9 @@ class Plane:
         elif self.worker.alive and now - self.worker.last_ping > max(30.0, 10 * PING_MS / 1000):
             await self._replace_worker("silent for too long")
         elif self.worker.process is not None and not self.worker.alive:
-            await self._replace_worker(f"the worker ended with {self.worker.process.returncode}: {self.worker.last_words()}")
+            await self._replace_worker(
+                f"the worker ended with {self.worker.process.returncode}: {self.worker.last_words()}"
+            )
         waiting = bool(self.table.queued())
         if not self.worker.alive and waiting:
             await self._start_worker()
@@ -330,7 +358,10 @@ class Plane:
     async def _post_webhook(self, url: str, body: dict[str, Any]) -> None:
         for attempt in range(WEBHOOK_TRIES):
             with suppress(ClientError, TimeoutError, ValueError):
-                async with ClientSession(timeout=ClientTimeout(total=10)) as session, session.post(url, json=body) as response:
+                async with (
+                    ClientSession(timeout=ClientTimeout(total=10)) as session,
+                    session.post(url, json=body) as response,
+                ):
                     if response.status == 200:
                         return
             if attempt < WEBHOOK_TRIES - 1:
@@ -380,18 +411,24 @@ def up(settings: Settings, *, owner: int = 0, timeout_s: float = 30.0, **overrid
         key = read_json(config_path)["api_key"] if config_path.is_file() else secrets.token_urlsafe(32)
         for _ in range(3):
             ports = free_ports(("http",))
-            config = PlaneConfig(**{**_defaults(settings, key, process.folder), "port": ports["http"], **overrides})
+            config = PlaneConfig(
+                **{**_defaults(settings, key, process.folder), "port": ports["http"], **overrides}
+            )
             atomic_write(config_path, json.dumps(asdict(config))).chmod(0o600)
             start = process.log.stat().st_size if process.log.exists() else 0
             command = [sys.executable, "-m", "trainer.control_plane", str(config_path)]
-            child = process.start(["/usr/bin/env", f"PYTHONPATH={PACKAGE_ROOT}", *command], ports, owner=owner)
+            child = process.start(
+                ["/usr/bin/env", f"PYTHONPATH={PACKAGE_ROOT}", *command], ports, owner=owner
+            )
             deadline = time.monotonic() + timeout_s
             while child.poll() is None and time.monotonic() < deadline:
                 if _answers(ports["http"], config):
                     return f"http://127.0.0.1:{ports['http']}/v2", config.api_key
                 time.sleep(0.05)
             _stop(process)
-    raise ServiceError(f"the control plane does not start: {process.log_tail(since=start)}", where=str(process.log))
+    raise ServiceError(
+        f"the control plane does not start: {process.log_tail(since=start)}", where=str(process.log)
+    )
 
 
 def down(settings: Settings) -> bool:
@@ -422,10 +459,15 @@ def _defaults(settings: Settings, key: str, folder: Path) -> dict[str, Any]:
     models = {str(settings.data_dir / "models"), str(base.parent) if isinstance(base, Path) else ""}
     hub_cache = os.environ.get("HF_HOME") or str(Path.home() / ".cache" / "huggingface")
     return {
-        "endpoint": settings.runpod.endpoint_id, "api_key": key, "folder": str(folder), "python": str(trainer_python()),
+        "endpoint": settings.runpod.endpoint_id,
+        "api_key": key,
+        "folder": str(folder),
+        "python": str(trainer_python()),
         "worker_environment": {
-            "ASTRA_JOB_MODELS": os.pathsep.join(sorted(filter(None, models))), "ASTRA_JOB_WORK_DIR": str(folder / "work"),
-            "HF_HOME": hub_cache, **{k: v for k, v in os.environ.items() if k.startswith("ASTRA_JOB_")},
+            "ASTRA_JOB_MODELS": os.pathsep.join(sorted(filter(None, models))),
+            "ASTRA_JOB_WORK_DIR": str(folder / "work"),
+            "HF_HOME": hub_cache,
+            **{k: v for k, v in os.environ.items() if k.startswith("ASTRA_JOB_")},
         },
     }
 
@@ -434,7 +476,11 @@ def trainer_python() -> Path:
     """The trainer environment's interpreter: ASTRA_TRAINER_PYTHON, else .venv-trainer in the checkout."""
     path = Path(os.environ.get("ASTRA_TRAINER_PYTHON") or PACKAGE_ROOT / ".venv-trainer" / "bin" / "python")
     if not path.exists():
-        raise MissingError("the trainer's environment is not installed", where=str(path), remedy="Run `make setup`, or set ASTRA_TRAINER_PYTHON")
+        raise MissingError(
+            "the trainer's environment is not installed",
+            where=str(path),
+            remedy="Run `make setup`, or set ASTRA_TRAINER_PYTHON",
+        )
     return path
 
 
@@ -442,8 +488,12 @@ def _answers(port: int, config: PlaneConfig) -> bool:
     import httpx
 
     try:
-        answer = httpx.get(f"http://127.0.0.1:{port}/v2/{config.endpoint}/health", timeout=3,
-                           headers={"Authorization": f"Bearer {config.api_key}"}, trust_env=False)
+        answer = httpx.get(
+            f"http://127.0.0.1:{port}/v2/{config.endpoint}/health",
+            timeout=3,
+            headers={"Authorization": f"Bearer {config.api_key}"},
+            trust_env=False,
+        )
     except httpx.HTTPError:
         return False
     return answer.status_code == 200

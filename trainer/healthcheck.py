@@ -7,7 +7,11 @@ from pathlib import Path
 
 
 def main() -> int:
-    handlers = [path for path in Path("/proc").glob("[0-9]*/cmdline") if b"trainer.runpod_training_handler" in _read(path)]
+    handlers = [
+        path
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if b"trainer.runpod_training_handler" in _read(path)
+    ]
     if not handlers:
         print("the handler does not run")
         return 1

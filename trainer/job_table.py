@@ -71,7 +71,9 @@ def load(store: Store, job_id: str) -> Job:
 
 def advance(store: Store, job: Job, **changes: Any) -> Job:
     """The job with `changes`, written as its next number; when somebody else was first, theirs is returned."""
-    new = replace(job, **changes, number=job.number + 1, updated=datetime.now(UTC).isoformat(timespec="seconds"))
+    new = replace(
+        job, **changes, number=job.number + 1, updated=datetime.now(UTC).isoformat(timespec="seconds")
+    )
     try:
         store.put_json(f"jobs/{job.job_id}/state/{new.number:06d}.json", asdict(new), if_none_match=True)
         return new

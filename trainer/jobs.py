@@ -71,9 +71,17 @@ def submit(dataset: Path | str, tenant: str, settings: Settings, **hyperparamete
                 job = status(job_id, settings, store=store, runpod=runpod)
             except MissingError:
                 job = Job(
-                    job_id=job_id, tenant=tenant, state=SUBMITTING, base_model=model_name(base), base_digest=digest,
-                    dataset_sha256=dataset_sha, hyperparameters=asdict(hyper), limits=asdict(limits),
-                    webhook_token=token, created=time.time(), deadline=time.time() + settings.runpod.ttl_s,
+                    job_id=job_id,
+                    tenant=tenant,
+                    state=SUBMITTING,
+                    base_model=model_name(base),
+                    base_digest=digest,
+                    dataset_sha256=dataset_sha,
+                    hyperparameters=asdict(hyper),
+                    limits=asdict(limits),
+                    webhook_token=token,
+                    created=time.time(),
+                    deadline=time.time() + settings.runpod.ttl_s,
                 )
                 for name in ("train.jsonl", "val.jsonl"):
                     store.put_file(f"jobs/{job_id}/{name}", folder / name)
@@ -95,7 +103,9 @@ def submit_run(dataset_run: str, tenant: str, settings: Settings, **hyperparamet
     return submit(Run.open(dataset_run, settings).dir, tenant, settings, **hyperparameters)
 
 
-def status(job_id: str, settings: Settings, *, store: Store | None = None, runpod: RunpodClient | None = None) -> Job:
+def status(
+    job_id: str, settings: Settings, *, store: Store | None = None, runpod: RunpodClient | None = None
+) -> Job:
     """The job as it is now, brought up to date from the receipt, RunPod and the heartbeat."""
     store = store or Store.open(settings)
     job = load(store, job_id)
@@ -170,7 +180,11 @@ def sweep(settings: Settings) -> list[Job]:
 def fetch(job: Job, folder: Path | str, settings: Settings) -> dict[str, Path]:
     """Download `adapter.zip` and `result.json` of a succeeded job into `folder`, verified once more."""
     if job.state != SUCCEEDED:
-        raise GateError(f"is {job.state}: {job.error or 'not finished'}", where=job.job_id, remedy="See `astra train status`")
+        raise GateError(
+            f"is {job.state}: {job.error or 'not finished'}",
+            where=job.job_id,
+            remedy="See `astra train status`",
+        )
     store, folder = Store.open(settings), Path(folder)
     store.get_file(job.receipt_key, folder / "result.json")
     store.get_file(job.adapter_key, folder / "adapter.zip", job.adapter_sha256)
@@ -190,7 +204,9 @@ def to_public(job: Job) -> dict[str, Any]:
 
 def _recorded(store: Store) -> Iterator[Job]:
     for job_id in job_ids(store):
-        with suppress(MissingError):  # its files were uploaded, then the submission was killed: it was never sent
+        with suppress(
+            MissingError
+        ):  # its files were uploaded, then the submission was killed: it was never sent
             yield load(store, job_id)
 
 
@@ -200,14 +216,24 @@ def _recorded(store: Store) -> Iterator[Job]:
 def hyperparameters_of(settings: Settings, overrides: dict[str, Any]) -> Hyperparameters:
     t = settings.train
     values: dict[str, Any] = {
-        "seed": t.seed, "rank": t.rank, "alpha": t.alpha, "learning_rate": t.learning_rate, "epochs": t.epochs,
-        "batch_size": t.batch_size, "gradient_accumulation": t.gradient_accumulation, "warmup_steps": t.warmup_steps,
-        "last_layers": t.last_layers, "max_length": settings.model.max_length, "backend": t.backend,
+        "seed": t.seed,
+        "rank": t.rank,
+        "alpha": t.alpha,
+        "learning_rate": t.learning_rate,
+        "epochs": t.epochs,
+        "batch_size": t.batch_size,
+        "gradient_accumulation": t.gradient_accumulation,
+        "warmup_steps": t.warmup_steps,
+        "last_layers": t.last_layers,
+        "max_length": settings.model.max_length,
+        "backend": t.backend,
     }
     try:
         return Hyperparameters(**{**values, **overrides})
     except TypeError as error:
-        raise InputError(str(error).replace("Hyperparameters.__init__() ", ""), where="hyperparameters") from None
+        raise InputError(
+            str(error).replace("Hyperparameters.__init__() ", ""), where="hyperparameters"
+        ) from None
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -216,7 +242,16 @@ def limits_of(settings: Settings) -> Limits:
 
 def expected_of(job: Job) -> Expected:
     hyper = job.hyperparameters
-    return Expected(job.job_id, job.tenant, job.base_model, job.base_digest, job.dataset_sha256, hyper["seed"], hyper["rank"], hyper["alpha"])
+    return Expected(
+        job.job_id,
+        job.tenant,
+        job.base_model,
+        job.base_digest,
+        job.dataset_sha256,
+        hyper["seed"],
+        hyper["rank"],
+        hyper["alpha"],
+    )
 
 
 def check_dataset(folder: Path, tenant: str) -> dict[str, str]:
@@ -224,21 +259,37 @@ def check_dataset(folder: Path, tenant: str) -> dict[str, str]:
 
     The dataset job is the gate for personal data: rows that did not come through it are not uploaded.
     """
-    shas = {name: sha256_file(folder / name) for name in ("train.jsonl", "val.jsonl") if (folder / name).is_file()}
+    shas = {
+        name: sha256_file(folder / name) for name in ("train.jsonl", "val.jsonl") if (folder / name).is_file()
+    }
     if len(shas) < 2:
-        raise MissingError("train.jsonl and val.jsonl are not both there", where=str(folder), remedy="Run the dataset job first")
+        raise MissingError(
+            "train.jsonl and val.jsonl are not both there",
+            where=str(folder),
+            remedy="Run the dataset job first",
+        )
     manifest = read_json(folder / "manifest.json") if (folder / "manifest.json").is_file() else {}
     vouched = {output.get("name"): output.get("sha256") for output in manifest.get("outputs", [])}
     if manifest.get("job") != "dataset" or any(vouched.get(name) != sha for name, sha in shas.items()):
-        raise GateError("no finished dataset run vouches for these rows", where=str(folder), remedy="Run `astra run dataset`: it checks them for personal data")
+        raise GateError(
+            "no finished dataset run vouches for these rows",
+            where=str(folder),
+            remedy="Run `astra run dataset`: it checks them for personal data",
+        )
     rows = {name: read_jsonl(folder / name) for name in shas}
     if not rows["train.jsonl"]:
         raise InputError("no rows to train on", where=str(folder / "train.jsonl"))
     for name in shas:
         if strangers := {row.get("tenant") for row in rows[name]} - {tenant}:
-            raise GateError(f"rows of {sorted(map(str, strangers))[0]!r} in a job of {tenant!r}", where=str(folder / name))
-    if shared := {r["session_id"] for r in rows["train.jsonl"]} & {r["session_id"] for r in rows["val.jsonl"]}:
-        raise GateError(f"session {sorted(shared)[0]!r} is in train and val", where=str(folder), remedy="Split by session")
+            raise GateError(
+                f"rows of {sorted(map(str, strangers))[0]!r} in a job of {tenant!r}", where=str(folder / name)
+            )
+    if shared := {r["session_id"] for r in rows["train.jsonl"]} & {
+        r["session_id"] for r in rows["val.jsonl"]
+    }:
+        raise GateError(
+            f"session {sorted(shared)[0]!r} is in train and val", where=str(folder), remedy="Split by session"
+        )
     return shas
 
 
@@ -247,20 +298,31 @@ def _send(job: Job, shas: dict[str, str], settings: Settings, store: Store, runp
     # URLs must still be good when the last worker to hold them uploads.
     seconds = min(7 * 86_400, int(max(settings.s3.presign_seconds, settings.runpod.ttl_s + BOOT_S)))
     request = JobInput(
-        job_id=job.job_id, tenant=job.tenant, base_model=job.base_model, base_revision=settings.model.revision,
-        base_digest=job.base_digest, train_url=store.presign_get(f"jobs/{job.job_id}/train.jsonl", seconds),
+        job_id=job.job_id,
+        tenant=job.tenant,
+        base_model=job.base_model,
+        base_revision=settings.model.revision,
+        base_digest=job.base_digest,
+        train_url=store.presign_get(f"jobs/{job.job_id}/train.jsonl", seconds),
         val_url=store.presign_get(f"jobs/{job.job_id}/val.jsonl", seconds),
-        train_sha256=shas["train.jsonl"], val_sha256=shas["val.jsonl"], dataset_sha256=job.dataset_sha256,
-        adapter_put_url=store.presign_put(job.adapter_key, seconds), result_put_url=store.presign_put(job.receipt_key, seconds),
-        result_get_url=store.presign_get(job.receipt_key, seconds), heartbeat_put_url=store.presign_put(job.heartbeat_key, seconds),
-        hyperparameters=Hyperparameters(**job.hyperparameters), limits=Limits(**job.limits),
+        train_sha256=shas["train.jsonl"],
+        val_sha256=shas["val.jsonl"],
+        dataset_sha256=job.dataset_sha256,
+        adapter_put_url=store.presign_put(job.adapter_key, seconds),
+        result_put_url=store.presign_put(job.receipt_key, seconds),
+        result_get_url=store.presign_get(job.receipt_key, seconds),
+        heartbeat_put_url=store.presign_put(job.heartbeat_key, seconds),
+        hyperparameters=Hyperparameters(**job.hyperparameters),
+        limits=Limits(**job.limits),
     )
     payload = job_payload(request)
     parse_job_input(payload)  # what the worker would refuse is refused here, before it costs a start
     base = settings.runpod.webhook_base.rstrip("/")
     webhook = f"{base}/v1/webhooks/runpod/{job.job_id}/{job.webhook_token}" if base else ""
     execution_s = min(float(settings.runpod.execution_timeout_s), request.limits.seconds + BOOT_S)
-    runpod_id = runpod.run(payload, execution_s=max(5.0, execution_s), ttl_s=settings.runpod.ttl_s, webhook=webhook)
+    runpod_id = runpod.run(
+        payload, execution_s=max(5.0, execution_s), ttl_s=settings.runpod.ttl_s, webhook=webhook
+    )
     return advance(store, job, state=QUEUED, runpod_id=runpod_id)
 
 
@@ -287,12 +349,25 @@ def _settle_by_receipt(job: Job, store: Store, settings: Settings) -> Job | None
     cost = receipt.get("cost_usd") if isinstance(receipt, dict) else None
     try:
         if isinstance(receipt, dict) and receipt.get("status") == "failed":
-            return advance(store, job, state=FAILED, error=str(receipt.get("error")), receipt_status="failed", cost_usd=cost)
+            return advance(
+                store,
+                job,
+                state=FAILED,
+                error=str(receipt.get("error")),
+                receipt_status="failed",
+                cost_usd=cost,
+            )
         store.get_file(job.adapter_key, archive)
         card = verify_receipt(receipt, archive, expected_of(job))
         return advance(
-            store, job, state=SUCCEEDED, error=None, receipt_status=receipt["status"], cost_usd=cost,
-            adapter_sha256=receipt["adapter_sha256"], card_sha256=sha256_bytes(dumps(asdict(card))),
+            store,
+            job,
+            state=SUCCEEDED,
+            error=None,
+            receipt_status=receipt["status"],
+            cost_usd=cost,
+            adapter_sha256=receipt["adapter_sha256"],
+            card_sha256=sha256_bytes(dumps(asdict(card))),
             progress={**job.progress, **_summary(receipt)},
         )
     except (GateError, MissingError) as error:
@@ -306,8 +381,13 @@ def _summary(receipt: dict[str, Any]) -> dict[str, Any]:
     losses = receipt.get("loss") or [{}]
     steps = losses[-1].get("step", 0)
     return {
-        "phase": "done", "step": steps, "total_steps": steps, "loss": losses[-1].get("loss"), "eval_loss": receipt.get("eval_loss"),
-        "elapsed_s": receipt.get("wall_s"), "cost_usd": receipt.get("cost_usd"),
+        "phase": "done",
+        "step": steps,
+        "total_steps": steps,
+        "loss": losses[-1].get("loss"),
+        "eval_loss": receipt.get("eval_loss"),
+        "elapsed_s": receipt.get("wall_s"),
+        "cost_usd": receipt.get("cost_usd"),
         "tokens_per_s": (receipt.get("metrics") or {}).get("tokens_per_s"),
     }
 
@@ -331,12 +411,18 @@ def _update(job: Job, store: Store, runpod: RunpodClient) -> Job:
     state = said.get("status")
     if state in ("IN_PROGRESS", "RUNNING"):
         progress = said["output"] if isinstance(said.get("output"), dict) else beat or {}
-        if progress.get("number", 0) < job.progress.get("number", 0) and progress.get("attempt") == job.progress.get("attempt"):
+        if progress.get("number", 0) < job.progress.get("number", 0) and progress.get(
+            "attempt"
+        ) == job.progress.get("attempt"):
             progress = job.progress  # updates overtake each other
         if job.state == RUNNING and progress == job.progress:
             return job
         # Progress is shown, not recorded: only a change of state is worth an object.
-        return replace(job, progress=progress) if job.state == RUNNING else advance(store, job, state=RUNNING, progress=progress)
+        return (
+            replace(job, progress=progress)
+            if job.state == RUNNING
+            else advance(store, job, state=RUNNING, progress=progress)
+        )
     if state == "COMPLETED":
         return _end(job, store, FAILED, "RunPod says COMPLETED, but there is no receipt")
     if state in ("FAILED", "TIMED_OUT"):
@@ -364,7 +450,11 @@ def _reason(said: dict[str, Any]) -> str:
 def _heartbeat(job: Job, store: Store) -> dict[str, Any] | None:
     try:
         beat = store.get_json(job.heartbeat_key)
-        return beat if beat["job_id"] == job.job_id and isinstance(beat["time"], float) and beat["runpod_id"] else None
+        return (
+            beat
+            if beat["job_id"] == job.job_id and isinstance(beat["time"], float) and beat["runpod_id"]
+            else None
+        )
     except (MissingError, InputError, KeyError, TypeError):
         return None
 
@@ -376,8 +466,16 @@ def _show(bar: Any, job: Job) -> None:
         bar.n = progress.get("step", 0)
     bar.set_description(f"{job.state.lower()} {progress.get('phase') or ''}".strip(), refresh=False)
     loss, cost = progress.get("loss"), progress.get("cost_usd")
-    bar.set_postfix({k: v for k, v in {
-        "loss": f"{loss:.3f}" if isinstance(loss, float) else None, "usd": f"{cost:.4f}" if cost else None,
-        "tok/s": progress.get("tokens_per_s"),
-    }.items() if v is not None}, refresh=False)
+    bar.set_postfix(
+        {
+            k: v
+            for k, v in {
+                "loss": f"{loss:.3f}" if isinstance(loss, float) else None,
+                "usd": f"{cost:.4f}" if cost else None,
+                "tok/s": progress.get("tokens_per_s"),
+            }.items()
+            if v is not None
+        },
+        refresh=False,
+    )
     bar.refresh()

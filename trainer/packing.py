@@ -42,13 +42,21 @@ def open_adapter(path: Path) -> dict[str, bytes]:
             members = archive.infolist()
             names = [member.filename for member in members]
             if sorted(names) != sorted(ADAPTER_FILES):
-                raise GateError(f"holds {sorted(names)[:6]}, expected {sorted(ADAPTER_FILES)}", where=path.name)
+                raise GateError(
+                    f"holds {sorted(names)[:6]}, expected {sorted(ADAPTER_FILES)}", where=path.name
+                )
             if sum(member.file_size for member in members) > MAX_ADAPTER_BYTES:
                 raise GateError("is larger than any adapter", where=path.name)
             return {member.filename: _read_member(archive, member) for member in members}
     except GateError:
         raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:  # RuntimeError: encrypted
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:  # RuntimeError: encrypted
         raise GateError(f"not a whole zip file: {error}", where=path.name) from None
 
 

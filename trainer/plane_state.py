@@ -76,7 +76,9 @@ class JobTable:
 
     def add(self, job_input: dict[str, Any], policy: dict[str, Any], webhook: str) -> PlaneJob:
         job = PlaneJob(
-            id=f"{secrets.token_hex(12)}-u1", input=job_input, webhook=webhook,
+            id=f"{secrets.token_hex(12)}-u1",
+            input=job_input,
+            webhook=webhook,
             execution_ms=int(policy.get("executionTimeout") or DEFAULT_EXECUTION_MS),
             ttl_ms=int(policy.get("ttl") or DEFAULT_TTL_MS),
         )
@@ -88,7 +90,9 @@ class JobTable:
         atomic_write(self._path(job), json.dumps(asdict(job)))
 
     def queued(self) -> list[PlaneJob]:
-        return sorted((j for j in self.jobs.values() if j.status == IN_QUEUE), key=lambda j: (j.created, j.id))
+        return sorted(
+            (j for j in self.jobs.values() if j.status == IN_QUEUE), key=lambda j: (j.created, j.id)
+        )
 
     def running(self) -> list[PlaneJob]:
         return [j for j in self.jobs.values() if j.status == IN_PROGRESS]

@@ -35,25 +35,44 @@ class Worker:
         self.id = f"local-{secrets.token_hex(4)}"
         self.folder.mkdir(parents=True, exist_ok=True)
         here, query = f"{base_url}/{endpoint}", "?gpu=local"
-        env = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH") or k.startswith(("OMP_", "CUDA_", "HF_"))}
+        env = {
+            k: v
+            for k, v in os.environ.items()
+            if k in ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
+            or k.startswith(("OMP_", "CUDA_", "HF_"))
+        }
         env.update(
             # The SDK would take an API key from ~/.runpod before the one it is given here.
-            HOME=str(self.folder), PYTHONPATH=str(PACKAGE_ROOT), PYTHONUNBUFFERED="1",
+            HOME=str(self.folder),
+            PYTHONPATH=str(PACKAGE_ROOT),
+            PYTHONUNBUFFERED="1",
             RUNPOD_WEBHOOK_GET_JOB=f"{here}/job-take/$ID{query}",
             RUNPOD_WEBHOOK_POST_OUTPUT=f"{here}/job-done/$RUNPOD_POD_ID/$ID{query}",
             RUNPOD_WEBHOOK_POST_STREAM=f"{here}/job-stream/$RUNPOD_POD_ID/$ID{query}",
             RUNPOD_WEBHOOK_PING=f"{here}/ping/$RUNPOD_POD_ID",
-            RUNPOD_AI_API_KEY=self.key, RUNPOD_POD_ID=self.id, RUNPOD_ENDPOINT_ID=endpoint,
-            RUNPOD_PING_INTERVAL=str(PING_MS), RUNPOD_SKIP_AUTO_SYSTEM_CHECKS="true", RUNPOD_SKIP_GPU_CHECK="true",
-            RUNPOD_DEBUG_LEVEL="INFO", **self.environment,
+            RUNPOD_AI_API_KEY=self.key,
+            RUNPOD_POD_ID=self.id,
+            RUNPOD_ENDPOINT_ID=endpoint,
+            RUNPOD_PING_INTERVAL=str(PING_MS),
+            RUNPOD_SKIP_AUTO_SYSTEM_CHECKS="true",
+            RUNPOD_SKIP_GPU_CHECK="true",
+            RUNPOD_DEBUG_LEVEL="INFO",
+            **self.environment,
         )
         path = self.folder / "worker.log"
         if path.is_file() and path.stat().st_size > 8 << 20:
             path.replace(path.with_suffix(".log.1"))
         with path.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                self.python, "-m", "trainer.runpod_training_handler", stdin=asyncio.subprocess.DEVNULL,
-                stdout=log, stderr=log, env=env, cwd=self.folder, start_new_session=True,
+                self.python,
+                "-m",
+                "trainer.runpod_training_handler",
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=env,
+                cwd=self.folder,
+                start_new_session=True,
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 (the plane has one thread)
             )
         self.last_ping = self.last_busy = time.monotonic()
@@ -69,7 +88,13 @@ class Worker:
 
     def last_words(self) -> str:
         try:
-            lines = (self.folder / "worker.log").read_bytes()[-2000:].decode("utf-8", "replace").strip().splitlines()
+            lines = (
+                (self.folder / "worker.log")
+                .read_bytes()[-2000:]
+                .decode("utf-8", "replace")
+                .strip()
+                .splitlines()
+            )
         except OSError:
             return ""
         return lines[-1][:200] if lines else ""

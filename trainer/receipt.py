@@ -16,7 +16,14 @@ from .packing import non_finite_tensors, open_adapter, tensor_table
 
 _LORA_NAME = re.compile(r"base_model\.model\.(.+\.layers\.\d+\..+?)\.lora_([AB])(?:\.default)?\.weight")
 # What the engine's immutable bundles cannot represent, and nobody asked the trainer for.
-_PLAIN = {"use_dora": False, "use_rslora": False, "bias": "none", "modules_to_save": None, "rank_pattern": {}, "alpha_pattern": {}}
+_PLAIN = {
+    "use_dora": False,
+    "use_rslora": False,
+    "bias": "none",
+    "modules_to_save": None,
+    "rank_pattern": {},
+    "alpha_pattern": {},
+}
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,10 @@ def verify_receipt(receipt: Any, archive: Path, expected: Expected) -> AdapterCa
     _same(archive.stat().st_size, receipt.get("adapter_bytes"), "adapter.zip: size")
     _same(sha256_file(archive), receipt.get("adapter_sha256"), "adapter.zip: sha256")
     files = open_adapter(archive)
-    card_json, config = _json(files["adapter.json"], "adapter.json"), _json(files["adapter_config.json"], "adapter_config.json")
+    card_json, config = (
+        _json(files["adapter.json"], "adapter.json"),
+        _json(files["adapter_config.json"], "adapter_config.json"),
+    )
     _same(card_json, receipt.get("card"), "adapter.json: card")
     try:
         card = from_dict(AdapterCard, card_json, where="adapter.json")
@@ -64,9 +74,13 @@ def check_config(config: dict[str, Any], expected: Expected) -> None:
     _same(config.get("lora_alpha"), expected.alpha, "adapter_config.json: lora_alpha")
     for name, value in _PLAIN.items():
         if config.get(name) not in (value, None):
-            raise GateError(f"{name} is {config[name]!r}: only plain LoRA is served", where="adapter_config.json")
+            raise GateError(
+                f"{name} is {config[name]!r}: only plain LoRA is served", where="adapter_config.json"
+            )
     if not config.get("target_modules") or not set(config["target_modules"]) <= set(LORA_TARGETS):
-        raise GateError(f"unexpected target_modules {config.get('target_modules')}", where="adapter_config.json")
+        raise GateError(
+            f"unexpected target_modules {config.get('target_modules')}", where="adapter_config.json"
+        )
 
 
 def check_tensors(data: bytes, rank: int) -> None:
@@ -94,8 +108,11 @@ def check_tensors(data: bytes, rank: int) -> None:
 
 def _same(found: Any, wanted: Any, where: str) -> None:
     if found != wanted:
-        raise GateError(f"{str(found)[:80]!r} where {str(wanted)[:80]!r} was expected", where=where,
-                        remedy="Do not use this adapter; submit the job again")
+        raise GateError(
+            f"{str(found)[:80]!r} where {str(wanted)[:80]!r} was expected",
+            where=where,
+            remedy="Do not use this adapter; submit the job again",
+        )
 
 
 def _json(data: bytes, where: str) -> Any:

@@ -23,13 +23,22 @@ class RunpodClient:
     """One endpoint. `base_url` ends in /v2; times are seconds."""
 
     def __init__(
-        self, base_url: str, endpoint: str, api_key: str, *, timeout_s: float = 30.0, attempts: int = 5, backoff_s: float = 0.5
+        self,
+        base_url: str,
+        endpoint: str,
+        api_key: str,
+        *,
+        timeout_s: float = 30.0,
+        attempts: int = 5,
+        backoff_s: float = 0.5,
     ) -> None:
         self.endpoint, self.attempts, self.backoff_s = endpoint, attempts, backoff_s
         self.address = f"{base_url.rstrip('/')}/{endpoint}"
         # A proxy of the environment must not see the local control plane's key.
         local = httpx.URL(self.address).host in ("127.0.0.1", "localhost")
-        self._http = httpx.Client(headers={"Authorization": f"Bearer {api_key}"}, timeout=timeout_s, trust_env=not local)
+        self._http = httpx.Client(
+            headers={"Authorization": f"Bearer {api_key}"}, timeout=timeout_s, trust_env=not local
+        )
 
     @classmethod
     def open(cls, settings: Settings) -> RunpodClient:
@@ -37,7 +46,11 @@ class RunpodClient:
         if settings.runpod.base_url:
             key = os.environ.get("ASTRA_RUNPOD_API_KEY", "")
             if not key:
-                raise InputError("no RunPod API key", where="ASTRA_RUNPOD_API_KEY", remedy="Set it, or leave ASTRA_RUNPOD_BASE_URL empty")
+                raise InputError(
+                    "no RunPod API key",
+                    where="ASTRA_RUNPOD_API_KEY",
+                    remedy="Set it, or leave ASTRA_RUNPOD_BASE_URL empty",
+                )
             return cls(settings.runpod.base_url, settings.runpod.endpoint_id, key)
         from . import control_plane
 
@@ -47,7 +60,9 @@ class RunpodClient:
     def __enter__(self) -> RunpodClient:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -56,7 +71,12 @@ class RunpodClient:
     def run(self, job_input: dict[str, Any], *, execution_s: float, ttl_s: float, webhook: str = "") -> str:
         """Queue a job and return its id. Not repeated after a timeout: the first request may have been taken."""
         body: dict[str, Any] = {
-            "input": job_input, "policy": {"executionTimeout": int(execution_s * 1000), "ttl": int(ttl_s * 1000), "lowPriority": False},
+            "input": job_input,
+            "policy": {
+                "executionTimeout": int(execution_s * 1000),
+                "ttl": int(ttl_s * 1000),
+                "lowPriority": False,
+            },
         }
         if webhook:
             body["webhook"] = webhook
@@ -98,8 +118,11 @@ class RunpodClient:
             except httpx.HTTPError as error:
                 reason = f"no answer ({type(error).__name__})"
                 if not repeatable:
-                    raise ServiceError(f"{reason}; the request may have been taken all the same", where=where,
-                                       remedy="Submit again: a job that runs already is found by its heartbeat") from None
+                    raise ServiceError(
+                        f"{reason}; the request may have been taken all the same",
+                        where=where,
+                        remedy="Submit again: a job that runs already is found by its heartbeat",
+                    ) from None
             else:
                 if response.status_code not in _AGAIN:
                     return self._read(response, where)
@@ -108,7 +131,11 @@ class RunpodClient:
                 pause = max(pause, min(float(wait), 30.0)) if wait.isdigit() else pause
             if attempt < self.attempts:
                 time.sleep(pause)
-        raise ServiceError(f"{reason}, {self.attempts} times", where=where, remedy="Check runpod.base_url and the network, then run it again")
+        raise ServiceError(
+            f"{reason}, {self.attempts} times",
+            where=where,
+            remedy="Check runpod.base_url and the network, then run it again",
+        )
 
     def _read(self, response: httpx.Response, where: str) -> dict[str, Any]:
         if response.status_code == 404:

@@ -79,7 +79,9 @@ async def handle(job: dict[str, Any], send_progress: Progress | None = None) -> 
 class Attempt:
     """One go at a job in its work folder; leaving the block stops the progress updates."""
 
-    def __init__(self, request: JobInput, work: Path, runpod_id: str, began: float, send_progress: Progress | None) -> None:
+    def __init__(
+        self, request: JobInput, work: Path, runpod_id: str, began: float, send_progress: Progress | None
+    ) -> None:
         self.request, self.work, self.runpod_id, self.began = request, work, runpod_id, began
         self.send_progress = send_progress
         self.number = 0
@@ -118,14 +120,24 @@ class Attempt:
         base, revision = resolve_base(request)
         train, val = self.work / "train.jsonl", self.work / "val.jsonl"
         await asyncio.gather(
-            download(request.train_url, train, request.train_sha256), download(request.val_url, val, request.val_sha256)
+            download(request.train_url, train, request.train_sha256),
+            download(request.val_url, val, request.val_sha256),
         )
         out = self.work / "out"
         self._drop_foreign_checkpoints(out)
         plan = TrainPlan(
-            job_id=request.job_id, tenant=request.tenant, base=str(base), base_name=request.base_model,
-            base_revision=revision, train=str(train), val=str(val), dataset_sha256=request.dataset_sha256,
-            seconds=max(1.0, request.limits.seconds - self.elapsed - min(UPLOAD_RESERVE_S, 0.1 * request.limits.seconds)),
+            job_id=request.job_id,
+            tenant=request.tenant,
+            base=str(base),
+            base_name=request.base_model,
+            base_revision=revision,
+            train=str(train),
+            val=str(val),
+            dataset_sha256=request.dataset_sha256,
+            seconds=max(
+                1.0,
+                request.limits.seconds - self.elapsed - min(UPLOAD_RESERVE_S, 0.1 * request.limits.seconds),
+            ),
             hyperparameters=request.hyperparameters,
         )
         plan_file = write_json(self.work / "plan.json", plan_payload(plan))
@@ -144,9 +156,14 @@ class Attempt:
             state = child.state()
             if (state.get("phase"), state.get("time")) != last_seen:
                 last_seen, last_change = (state.get("phase"), state.get("time")), time.monotonic()
-            patience = STALL_S if state.get("phase") in ("training", "evaluating", "saving") else LOADING_STALL_S
+            patience = (
+                STALL_S if state.get("phase") in ("training", "evaluating", "saving") else LOADING_STALL_S
+            )
             if time.monotonic() - last_change > patience:
-                raise BudgetError(f"no progress for {patience:.0f} s in phase {state.get('phase')!r}: killed", where="training")
+                raise BudgetError(
+                    f"no progress for {patience:.0f} s in phase {state.get('phase')!r}: killed",
+                    where="training",
+                )
             self._check_budget()
             self._keep_ledger(every_s=5)
             self._report(state)
@@ -154,9 +171,14 @@ class Attempt:
     def _check_budget(self) -> None:
         limits = self.request.limits
         if self.elapsed > limits.max_minutes * 60:
-            raise BudgetError(f"used {self.elapsed / 60:.1f} of {limits.max_minutes:g} minutes: killed", where="limits.max_minutes")
+            raise BudgetError(
+                f"used {self.elapsed / 60:.1f} of {limits.max_minutes:g} minutes: killed",
+                where="limits.max_minutes",
+            )
         if self.cost_usd > limits.max_usd:
-            raise BudgetError(f"cost {self.cost_usd:.4f} of {limits.max_usd:g} USD: killed", where="limits.max_usd")
+            raise BudgetError(
+                f"cost {self.cost_usd:.4f} of {limits.max_usd:g} USD: killed", where="limits.max_usd"
+            )
 
     def _keep_ledger(self, every_s: float = 0.0) -> None:
         if every_s and self.ledger.is_file() and time.time() - self.ledger.stat().st_mtime < every_s:
@@ -166,7 +188,9 @@ class Attempt:
     def _drop_foreign_checkpoints(self, out: Path) -> None:
         """A checkpoint may be resumed only by the very same request."""
         mark = self.work / "request.json"
-        wanted = dumps([asdict(self.request.hyperparameters), self.request.dataset_sha256, self.request.base_digest])
+        wanted = dumps(
+            [asdict(self.request.hyperparameters), self.request.dataset_sha256, self.request.base_digest]
+        )
         if not mark.is_file() or mark.read_text(encoding="utf-8") != wanted:
             shutil.rmtree(out, ignore_errors=True)
             mark.write_text(wanted, encoding="utf-8")
@@ -179,10 +203,17 @@ class Attempt:
         self._last_progress = now
         self.number += 1
         update = {
-            "number": self.number, "job_id": self.request.job_id, "runpod_id": self.runpod_id, "attempt": self.attempt,
-            "phase": state.get("phase"), "step": state.get("step", 0), "total_steps": state.get("total_steps", 0),
-            "loss": state.get("loss"), "tokens_per_s": state.get("tokens_per_s"),
-            "elapsed_s": round(self.elapsed, 1), "cost_usd": round(self.cost_usd, 5),
+            "number": self.number,
+            "job_id": self.request.job_id,
+            "runpod_id": self.runpod_id,
+            "attempt": self.attempt,
+            "phase": state.get("phase"),
+            "step": state.get("step", 0),
+            "total_steps": state.get("total_steps", 0),
+            "loss": state.get("loss"),
+            "tokens_per_s": state.get("tokens_per_s"),
+            "elapsed_s": round(self.elapsed, 1),
+            "cost_usd": round(self.cost_usd, 5),
         }
         if self.send_progress:
             self.send_progress(update)
@@ -200,11 +231,21 @@ class Attempt:
         archive = pack_adapter(out / "adapter", self.work / "adapter.zip")
         metrics, card = read_json(out / "metrics.json"), read_json(out / "adapter" / "adapter.json")
         receipt = {
-            "job_id": request.job_id, "status": metrics["status"], "adapter_sha256": sha256_file(archive),
-            "adapter_bytes": archive.stat().st_size, "card": card, "loss": read_jsonl(out / "loss.jsonl"),
-            "eval_loss": metrics["eval_loss"], "backend": metrics["backend"], "wall_s": round(self.elapsed, 2),
-            "cost_usd": round(self.cost_usd, 5), "peak_memory_mb": metrics["peak_memory_mb"],
-            "versions": metrics["versions"], "error": None, "metrics": metrics, "attempt": self.attempt,
+            "job_id": request.job_id,
+            "status": metrics["status"],
+            "adapter_sha256": sha256_file(archive),
+            "adapter_bytes": archive.stat().st_size,
+            "card": card,
+            "loss": read_jsonl(out / "loss.jsonl"),
+            "eval_loss": metrics["eval_loss"],
+            "backend": metrics["backend"],
+            "wall_s": round(self.elapsed, 2),
+            "cost_usd": round(self.cost_usd, 5),
+            "peak_memory_mb": metrics["peak_memory_mb"],
+            "versions": metrics["versions"],
+            "error": None,
+            "metrics": metrics,
+            "attempt": self.attempt,
         }
         data = archive.read_bytes()
         try:
@@ -242,9 +283,18 @@ async def fail(request: JobInput, reason: str, began: float, retryable: bool) ->
     """A failed job leaves a receipt too, unless a second try could still succeed (a server that was away)."""
     seconds = time.monotonic() - began
     receipt: dict[str, Any] = {
-        "job_id": request.job_id, "status": "failed", "adapter_sha256": None, "adapter_bytes": 0, "card": None,
-        "loss": [], "eval_loss": None, "backend": None, "wall_s": round(seconds, 2),
-        "cost_usd": round(seconds / 3600 * request.limits.usd_per_hour, 5), "peak_memory_mb": None, "versions": {},
+        "job_id": request.job_id,
+        "status": "failed",
+        "adapter_sha256": None,
+        "adapter_bytes": 0,
+        "card": None,
+        "loss": [],
+        "eval_loss": None,
+        "backend": None,
+        "wall_s": round(seconds, 2),
+        "cost_usd": round(seconds / 3600 * request.limits.usd_per_hour, 5),
+        "peak_memory_mb": None,
+        "versions": {},
         "error": reason,
     }
     if not retryable:
@@ -266,11 +316,18 @@ def resolve_base(request: JobInput) -> tuple[Path | str, str]:
         folder = Path(root) / request.base_model.rsplit("/", 1)[-1]
         if (folder / "config.json").is_file():
             if base_digest(folder) != request.base_digest:
-                raise InputError("the worker's copy of the base model is another one", where=request.base_model,
-                                 remedy="Rebuild the worker's image or data folder")
+                raise InputError(
+                    "the worker's copy of the base model is another one",
+                    where=request.base_model,
+                    remedy="Rebuild the worker's image or data folder",
+                )
             return folder, ""
     if "/" not in request.base_model:
-        raise InputError("this worker does not have that base model", where=request.base_model, remedy="Set ASTRA_JOB_MODELS")
+        raise InputError(
+            "this worker does not have that base model",
+            where=request.base_model,
+            remedy="Set ASTRA_JOB_MODELS",
+        )
     return request.base_model, request.base_revision
 
 

@@ -93,7 +93,9 @@ def train(plan: TrainPlan, folder: Path) -> dict[str, Any]:
     model, tokenizer = load_unsloth(plan) if backend == "unsloth" else load_transformers(plan)
     train_rows, dropped = fitting_rows(Path(plan.train), tokenizer, hyper.max_length)
     val_rows, _ = fitting_rows(Path(plan.val), tokenizer, hyper.max_length, at_most=hyper.max_eval_rows)
-    trainer = build_trainer(plan, folder, model, tokenizer, mixed(train_rows, hyper.batch_size, hyper.seed), val_rows, backend)
+    trainer = build_trainer(
+        plan, folder, model, tokenizer, mixed(train_rows, hyper.batch_size, hyper.seed), val_rows, backend
+    )
     watch = make_callback(plan, folder, report, has_val=bool(val_rows))
     trainer.add_callback(watch)
     report.phase("training")
@@ -104,12 +106,22 @@ def train(plan: TrainPlan, folder: Path) -> dict[str, Any]:
     keep_best(trainer, folder, watch, has_val=bool(val_rows))
     report.phase("saving")
     metrics = {
-        "status": "stopped" if watch.out_of_time else "ok", "backend": backend, "steps": trainer.state.global_step,
-        "train_loss": _finite(result.training_loss), "eval_loss": watch.best_loss, "rows": len(train_rows),
-        "rows_dropped_too_long": dropped, "val_rows": len(val_rows), "resumed_from": resumed.name if resumed else None,
-        "tokens_per_s": round(watch.tokens / max(watch.seconds, 1e-9), 1), "train_s": round(watch.seconds, 2),
-        "device": str(next(trainer.model.parameters()).device), "threads": torch.get_num_threads(),
-        "wall_s": round(time.monotonic() - STARTED, 2), "peak_memory_mb": peak_memory_mb(), "versions": versions(),
+        "status": "stopped" if watch.out_of_time else "ok",
+        "backend": backend,
+        "steps": trainer.state.global_step,
+        "train_loss": _finite(result.training_loss),
+        "eval_loss": watch.best_loss,
+        "rows": len(train_rows),
+        "rows_dropped_too_long": dropped,
+        "val_rows": len(val_rows),
+        "resumed_from": resumed.name if resumed else None,
+        "tokens_per_s": round(watch.tokens / max(watch.seconds, 1e-9), 1),
+        "train_s": round(watch.seconds, 2),
+        "device": str(next(trainer.model.parameters()).device),
+        "threads": torch.get_num_threads(),
+        "wall_s": round(time.monotonic() - STARTED, 2),
+        "peak_memory_mb": peak_memory_mb(),
+        "versions": versions(),
     }
     save_adapter(plan, folder / "adapter", trainer.model, tokenizer, metrics)
     write_json(folder / "metrics.json", metrics)
@@ -126,7 +138,10 @@ def choose_backend(wanted: str) -> str:
 
     if wanted != "auto":
         return wanted
-    has_gpu = Path("/dev/nvidiactl").exists() and os.environ.get("CUDA_VISIBLE_DEVICES", "0") not in ("", "-1")
+    has_gpu = Path("/dev/nvidiactl").exists() and os.environ.get("CUDA_VISIBLE_DEVICES", "0") not in (
+        "",
+        "-1",
+    )
     return "unsloth" if has_gpu and importlib.util.find_spec("unsloth") else "transformers"
 
 
@@ -136,13 +151,22 @@ def load_unsloth(plan: TrainPlan) -> tuple[Any, Any]:
 
     hyper, gpu = plan.hyperparameters, torch.cuda.is_available()
     model, tokenizer = FastLanguageModel.from_pretrained(
-        model_name=plan.base, max_seq_length=hyper.max_length, revision=plan.base_revision or None,
-        load_in_4bit=gpu, dtype=None if gpu else torch.float32,
+        model_name=plan.base,
+        max_seq_length=hyper.max_length,
+        revision=plan.base_revision or None,
+        load_in_4bit=gpu,
+        dtype=None if gpu else torch.float32,
     )
     model = FastLanguageModel.get_peft_model(
-        model, r=hyper.rank, lora_alpha=hyper.alpha, lora_dropout=0, bias="none", target_modules=LORA_TARGETS,
+        model,
+        r=hyper.rank,
+        lora_alpha=hyper.alpha,
+        lora_dropout=0,
+        bias="none",
+        target_modules=LORA_TARGETS,
         layers_to_transform=last_layers(model.config.num_hidden_layers, hyper.last_layers),
-        use_gradient_checkpointing="unsloth" if gpu else False, random_state=hyper.seed,
+        use_gradient_checkpointing="unsloth" if gpu else False,
+        random_state=hyper.seed,
     )
     return model, with_pad_token(tokenizer)
 
@@ -153,17 +177,28 @@ def load_transformers(plan: TrainPlan) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     hyper, gpu = plan.hyperparameters, torch.cuda.is_available()
-    options: dict[str, Any] = {"revision": plan.base_revision} if plan.base_revision and not Path(plan.base).is_dir() else {}
+    options: dict[str, Any] = (
+        {"revision": plan.base_revision} if plan.base_revision and not Path(plan.base).is_dir() else {}
+    )
     tokenizer = AutoTokenizer.from_pretrained(plan.base, **options)
     if gpu:
         options["device_map"] = {"": 0}
     else:
-        options["attn_implementation"] = "eager"  # torch's fused attention on a CPU is the slower one: a tenth of a step
-    model = AutoModelForCausalLM.from_pretrained(plan.base, dtype=torch.bfloat16 if gpu else torch.float32, **options)
+        options["attn_implementation"] = (
+            "eager"  # torch's fused attention on a CPU is the slower one: a tenth of a step
+        )
+    model = AutoModelForCausalLM.from_pretrained(
+        plan.base, dtype=torch.bfloat16 if gpu else torch.float32, **options
+    )
     model.config.use_cache = False
     lora = LoraConfig(
-        r=hyper.rank, lora_alpha=hyper.alpha, lora_dropout=0.0, bias="none", target_modules=LORA_TARGETS,
-        layers_to_transform=last_layers(model.config.num_hidden_layers, hyper.last_layers), task_type="CAUSAL_LM",
+        r=hyper.rank,
+        lora_alpha=hyper.alpha,
+        lora_dropout=0.0,
+        bias="none",
+        target_modules=LORA_TARGETS,
+        layers_to_transform=last_layers(model.config.num_hidden_layers, hyper.last_layers),
+        task_type="CAUSAL_LM",
     )
     return get_peft_model(model, lora), with_pad_token(tokenizer)
 
@@ -171,7 +206,9 @@ def load_transformers(plan: TrainPlan) -> tuple[Any, Any]:
 def last_layers(total: int, wanted: int) -> list[int] | None:
     """The indices of the last `wanted` layers; None for all. The backward pass stops below them."""
     if wanted > total:
-        raise InputError(f"last_layers is {wanted}, the model has {total}", where="hyperparameters.last_layers")
+        raise InputError(
+            f"last_layers is {wanted}, the model has {total}", where="hyperparameters.last_layers"
+        )
     return list(range(total - wanted, total)) if wanted else None
 
 
@@ -179,20 +216,28 @@ def with_pad_token(tokenizer: Any) -> Any:
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     if not tokenizer.chat_template:
-        raise InputError("the base model has no chat template", where=str(tokenizer.name_or_path), remedy="Use an instruct model")
+        raise InputError(
+            "the base model has no chat template",
+            where=str(tokenizer.name_or_path),
+            remedy="Use an instruct model",
+        )
     return tokenizer
 
 
 # --- the rows ------------------------------------------------------------------------------------------------
 
 
-def fitting_rows(path: Path, tokenizer: Any, max_length: int, at_most: int | None = None) -> tuple[list[dict], int]:
+def fitting_rows(
+    path: Path, tokenizer: Any, max_length: int, at_most: int | None = None
+) -> tuple[list[dict], int]:
     """The rows that fit `max_length` tokens, and how many do not: a cut answer would teach to stop half-way."""
     rows, dropped = [], 0
     for number, row in enumerate(read_jsonl(path), 1):
         try:
             messages = [*row["prompt"], *row["completion"]]
-            length = len(tokenizer.apply_chat_template(messages, tokenize=True, return_dict=True)["input_ids"])
+            length = len(
+                tokenizer.apply_chat_template(messages, tokenize=True, return_dict=True)["input_ids"]
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"not a prompt/completion row: {error}", where=f"{path.name}:{number}") from None
         if length > max_length:
@@ -200,9 +245,15 @@ def fitting_rows(path: Path, tokenizer: Any, max_length: int, at_most: int | Non
         else:
             rows.append({"prompt": row["prompt"], "completion": row["completion"], "length": length})
     if not rows and (dropped or at_most is None):
-        raise InputError(f"no row fits {max_length} tokens ({dropped} too long)", where=path.name, remedy="Raise model.max_length")
+        raise InputError(
+            f"no row fits {max_length} tokens ({dropped} too long)",
+            where=path.name,
+            remedy="Raise model.max_length",
+        )
     # evenly spread over the file, so that no session is left out
-    return (rows if at_most is None or len(rows) <= at_most else rows[:: math.ceil(len(rows) / at_most)]) if at_most != 0 else [], dropped
+    return (
+        rows if at_most is None or len(rows) <= at_most else rows[:: math.ceil(len(rows) / at_most)]
+    ) if at_most != 0 else [], dropped
 
 
 def mixed(rows: list[dict], batch_size: int, seed: int, window: int = 8) -> list[dict]:
@@ -215,14 +266,20 @@ def mixed(rows: list[dict], batch_size: int, seed: int, window: int = 8) -> list
     whole = len(order) - len(order) % batch_size
     batches: list[list[dict]] = []
     for start in range(0, whole, size := window * batch_size):
-        part = sorted(order[start:min(start + size, whole)], key=lambda row: -row["length"])
-        batches += [part[i:i + batch_size] for i in range(0, len(part), batch_size)]
+        part = sorted(order[start : min(start + size, whole)], key=lambda row: -row["length"])
+        batches += [part[i : i + batch_size] for i in range(0, len(part), batch_size)]
     rng.shuffle(batches)
     return [row for batch in batches for row in batch] + order[whole:]
 
 
 def build_trainer(
-    plan: TrainPlan, folder: Path, model: Any, tokenizer: Any, train_rows: list[dict], val_rows: list[dict], backend: str
+    plan: TrainPlan,
+    folder: Path,
+    model: Any,
+    tokenizer: Any,
+    train_rows: list[dict],
+    val_rows: list[dict],
+    backend: str,
 ) -> Any:
     import torch
     from datasets import Dataset
@@ -232,25 +289,50 @@ def build_trainer(
     per_epoch = math.ceil(len(train_rows) / hyper.batch_size / hyper.gradient_accumulation)
     steps = hyper.max_steps or math.ceil(per_epoch * hyper.epochs)
     config = SFTConfig(
-        output_dir=str(folder / "checkpoints"), seed=hyper.seed, data_seed=hyper.seed,
-        max_length=hyper.max_length, completion_only_loss=True, packing=False,
-        per_device_train_batch_size=hyper.batch_size, per_device_eval_batch_size=hyper.batch_size,
+        output_dir=str(folder / "checkpoints"),
+        seed=hyper.seed,
+        data_seed=hyper.seed,
+        max_length=hyper.max_length,
+        completion_only_loss=True,
+        packing=False,
+        per_device_train_batch_size=hyper.batch_size,
+        per_device_eval_batch_size=hyper.batch_size,
         gradient_accumulation_steps=hyper.gradient_accumulation,
-        num_train_epochs=hyper.epochs, max_steps=hyper.max_steps or -1,
-        learning_rate=hyper.learning_rate, warmup_steps=min(hyper.warmup_steps, steps // 4),
-        lr_scheduler_type="cosine", weight_decay=0.0, max_grad_norm=1.0, optim="adamw_8bit" if gpu and backend == "unsloth" else "adamw_torch_fused",
+        num_train_epochs=hyper.epochs,
+        max_steps=hyper.max_steps or -1,
+        learning_rate=hyper.learning_rate,
+        warmup_steps=min(hyper.warmup_steps, steps // 4),
+        lr_scheduler_type="cosine",
+        weight_decay=0.0,
+        max_grad_norm=1.0,
+        optim="adamw_8bit" if gpu and backend == "unsloth" else "adamw_torch_fused",
         train_sampling_strategy="sequential",  # in the order of `mixed`
         # True would replace a NaN by 0.0 in the log, and a dead run would look better than a sound one.
-        logging_nan_inf_filter=False, logging_steps=1, logging_first_step=True, report_to="none", disable_tqdm=True,
+        logging_nan_inf_filter=False,
+        logging_steps=1,
+        logging_first_step=True,
+        report_to="none",
+        disable_tqdm=True,
         eval_strategy="epoch" if val_rows and not hyper.max_steps else "no",
-        save_strategy="steps", save_steps=max(5, min(100, steps // 4)), save_total_limit=2,
-        bf16=gpu and torch.cuda.is_bf16_supported(), fp16=False, use_cpu=not gpu, gradient_checkpointing=False,
-        dataloader_pin_memory=gpu, dataloader_num_workers=0, dataset_num_proc=None, remove_unused_columns=True,
+        save_strategy="steps",
+        save_steps=max(5, min(100, steps // 4)),
+        save_total_limit=2,
+        bf16=gpu and torch.cuda.is_bf16_supported(),
+        fp16=False,
+        use_cpu=not gpu,
+        gradient_checkpointing=False,
+        dataloader_pin_memory=gpu,
+        dataloader_num_workers=0,
+        dataset_num_proc=None,
+        remove_unused_columns=True,
     )
     kind = SFTTrainer if gpu or backend == "unsloth" else cpu_trainer()
     return kind(
-        model=model, args=config, processing_class=tokenizer,
-        train_dataset=Dataset.from_list(train_rows), eval_dataset=Dataset.from_list(val_rows) if val_rows else None,
+        model=model,
+        args=config,
+        processing_class=tokenizer,
+        train_dataset=Dataset.from_list(train_rows),
+        eval_dataset=Dataset.from_list(val_rows) if val_rows else None,
     )
 
 
@@ -276,7 +358,9 @@ def cpu_trainer() -> type:
                 answer = labels != -100
                 logits = causal.lm_head(hidden[answer])
             total = torch.nn.functional.cross_entropy(logits.float(), labels[answer], reduction="sum")
-            loss = total / (num_items_in_batch if num_items_in_batch is not None else answer.sum().clamp(min=1))
+            loss = total / (
+                num_items_in_batch if num_items_in_batch is not None else answer.sum().clamp(min=1)
+            )
             if model.training:
                 self._total_train_tokens += int(inputs["attention_mask"].sum())
             self._metrics["train" if model.training else "eval"]["num_tokens"] = [self._total_train_tokens]
@@ -293,7 +377,13 @@ class State:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "state.json"
-        self.values: dict[str, Any] = {"phase": "starting", "step": 0, "total_steps": 0, "loss": None, "tokens_per_s": None}
+        self.values: dict[str, Any] = {
+            "phase": "starting",
+            "step": 0,
+            "total_steps": 0,
+            "loss": None,
+            "tokens_per_s": None,
+        }
 
     def phase(self, name: str) -> None:
         self.values["phase"] = name
@@ -342,7 +432,11 @@ def make_callback(plan: TrainPlan, folder: Path, report: State, has_val: bool) -
             spent = time.monotonic() - self._step_began
             self._slowest_step = max(self._slowest_step, spent)
             # What must still fit: the next step, one evaluation, writing the adapter.
-            reserve = 1.5 * self._slowest_step + (1.3 * self.eval_s if has_val else 0) + min(15.0, 0.1 * plan.seconds)
+            reserve = (
+                1.5 * self._slowest_step
+                + (1.3 * self.eval_s if has_val else 0)
+                + min(15.0, 0.1 * plan.seconds)
+            )
             if time.monotonic() - STARTED + reserve > plan.seconds and state.global_step < state.max_steps:
                 self.out_of_time = control.should_training_stop = control.should_save = True
             return control
@@ -352,13 +446,21 @@ def make_callback(plan: TrainPlan, folder: Path, report: State, has_val: bool) -
             if "loss" not in logs:
                 return
             row = {
-                "step": state.global_step, "loss": logs["loss"], "grad_norm": logs.get("grad_norm"),
-                "lr": logs.get("learning_rate"), "seconds": round(time.monotonic() - self._began, 2),
+                "step": state.global_step,
+                "loss": logs["loss"],
+                "grad_norm": logs.get("grad_norm"),
+                "lr": logs.get("learning_rate"),
+                "seconds": round(time.monotonic() - self._began, 2),
             }
-            bad = [name for name in ("loss", "grad_norm") if row[name] is not None and not math.isfinite(row[name])]
+            bad = [
+                name
+                for name in ("loss", "grad_norm")
+                if row[name] is not None and not math.isfinite(row[name])
+            ]
             if bad:
                 raise Diverged(
-                    f"{bad[0]} is {row[bad[0]]}", where=f"step {state.global_step}",
+                    f"{bad[0]} is {row[bad[0]]}",
+                    where=f"step {state.global_step}",
                     remedy="Lower train.learning_rate, or look for empty answers in the dataset",
                 )
             with (folder / "loss.jsonl").open("a", encoding="utf-8") as out:
@@ -366,7 +468,9 @@ def make_callback(plan: TrainPlan, folder: Path, report: State, has_val: bool) -
             self.seconds = time.monotonic() - self._began
             self.tokens = int(logs.get("num_tokens", 0))
             report.update(
-                step=state.global_step, total_steps=state.max_steps, loss=logs["loss"],
+                step=state.global_step,
+                total_steps=state.max_steps,
+                loss=logs["loss"],
                 tokens_per_s=round(self.tokens / max(self.seconds, 1e-9), 1),
             )
 
@@ -416,8 +520,12 @@ def keep_best(trainer: Any, folder: Path, watch: Any, has_val: bool) -> None:
 def last_checkpoint(folder: Path) -> Path | None:
     """The newest checkpoint that was written whole; trainer_state.json is what transformers writes last."""
     whole = [
-        path for path in folder.glob("checkpoint-*")
-        if all((path / name).is_file() for name in ("adapter_model.safetensors", "optimizer.pt", "scheduler.pt", "trainer_state.json"))
+        path
+        for path in folder.glob("checkpoint-*")
+        if all(
+            (path / name).is_file()
+            for name in ("adapter_model.safetensors", "optimizer.pt", "scheduler.pt", "trainer_state.json")
+        )
     ]
     return max(whole, key=lambda path: int(path.name.rsplit("-", 1)[1]), default=None)
 
@@ -445,14 +553,31 @@ def save_adapter(plan: TrainPlan, folder: Path, model: Any, tokenizer: Any, metr
     write_json(folder / "adapter_config.json", config)
     hyper = plan.hyperparameters
     base = plan.base if not Path(plan.base).is_dir() else Path(plan.base)
-    numbers = {k: metrics[k] for k in ("train_loss", "eval_loss", "steps", "rows", "tokens_per_s") if metrics[k] is not None}
-    write_json(folder / "adapter.json", to_dict(AdapterCard(
-        id=plan.job_id, tenant=plan.tenant, base_model=plan.base_name,
-        base_digest=base_digest(base, plan.base_revision), dataset_sha256=plan.dataset_sha256, seed=hyper.seed,
-        rank=hyper.rank, alpha=hyper.alpha, target_modules=sorted(LORA_TARGETS),
-        chat_template_digest=sha256_bytes(tokenizer.chat_template), versions=metrics["versions"],
-        metrics=numbers, created=datetime.now(UTC).isoformat(timespec="seconds"),
-    )))
+    numbers = {
+        k: metrics[k]
+        for k in ("train_loss", "eval_loss", "steps", "rows", "tokens_per_s")
+        if metrics[k] is not None
+    }
+    write_json(
+        folder / "adapter.json",
+        to_dict(
+            AdapterCard(
+                id=plan.job_id,
+                tenant=plan.tenant,
+                base_model=plan.base_name,
+                base_digest=base_digest(base, plan.base_revision),
+                dataset_sha256=plan.dataset_sha256,
+                seed=hyper.seed,
+                rank=hyper.rank,
+                alpha=hyper.alpha,
+                target_modules=sorted(LORA_TARGETS),
+                chat_template_digest=sha256_bytes(tokenizer.chat_template),
+                versions=metrics["versions"],
+                metrics=numbers,
+                created=datetime.now(UTC).isoformat(timespec="seconds"),
+            )
+        ),
+    )
 
 
 def versions() -> dict[str, str]:

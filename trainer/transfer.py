@@ -41,7 +41,11 @@ async def download(url: str, target: Path, sha256: str, *, limit: int = MAX_DATA
                         raise InputError(f"is larger than {limit} bytes", where=redact(url))
                     digest.update(chunk)
                     out.write(chunk)
-            if response.content_length is not None and size != response.content_length and not response.headers.get("Content-Encoding"):
+            if (
+                response.content_length is not None
+                and size != response.content_length
+                and not response.headers.get("Content-Encoding")
+            ):
                 raise aiohttp.ClientPayloadError("short read")
         if digest.hexdigest() != sha256:
             raise InputError("is not the file the job was made for (its sha256 differs)", where=redact(url))
@@ -96,7 +100,8 @@ def _refuse(status: int, url: str) -> None:
         raise MissingError("no such object", where=redact(url), remedy="Submit the job again")
     if status in (400, 401, 403):
         raise InputError(
-            f"the signed URL was refused (HTTP {status}): expired, or signed for something else", where=redact(url),
+            f"the signed URL was refused (HTTP {status}): expired, or signed for something else",
+            where=redact(url),
             remedy="Submit the job again; s3.presign_seconds must outlast queue and training",
         )
     raise ServiceError(f"HTTP {status}", where=redact(url))

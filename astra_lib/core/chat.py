@@ -50,7 +50,12 @@ class ChatFormat:
         made = [Piece(self.begin, True)] if self.begin else []
         for message in messages:
             text = message["content"].strip() if self.trims else message["content"]
-            made += [*self._head(message["role"]), Piece(self.gap + text), Piece(self.end, True), Piece(self.rest)]
+            made += [
+                *self._head(message["role"]),
+                Piece(self.gap + text),
+                Piece(self.end, True),
+                Piece(self.rest),
+            ]
         if generation:
             made += [*self._head("assistant"), Piece(self.gap)]
         return _joined(made)
@@ -68,7 +73,9 @@ class ChatFormat:
             if piece.marker:
                 made.append(tokenizer.convert_tokens_to_ids(piece.text))
             else:  # a marker inside a message is text like any other here, and thus differs from what the template makes of it
-                made += tokenizer(piece.text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+                made += tokenizer(piece.text, add_special_tokens=False, split_special_tokens=True)[
+                    "input_ids"
+                ]
         return made
 
 
@@ -84,15 +91,30 @@ def _joined(pieces: Iterable[Piece]) -> list[Piece]:
 
 
 CHATML = ChatFormat(
-    "chatml", begin="", before="<|im_start|>", after="", gap="\n", end="<|im_end|>", rest="\n", trims=False,
+    "chatml",
+    begin="",
+    before="<|im_start|>",
+    after="",
+    gap="\n",
+    end="<|im_end|>",
+    rest="\n",
+    trims=False,
     template="{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>{{ '\\n' }}{% endfor %}"
-             "{% if add_generation_prompt %}<|im_start|>assistant{{ '\\n' }}{% endif %}")
+    "{% if add_generation_prompt %}<|im_start|>assistant{{ '\\n' }}{% endif %}",
+)
 LLAMA3 = ChatFormat(
-    "llama-3", begin="<|begin_of_text|>", before="<|start_header_id|>", after="<|end_header_id|>", gap="\n\n", end="<|eot_id|>",
-    rest="", trims=True,
+    "llama-3",
+    begin="<|begin_of_text|>",
+    before="<|start_header_id|>",
+    after="<|end_header_id|>",
+    gap="\n\n",
+    end="<|eot_id|>",
+    rest="",
+    trims=True,
     template="<|begin_of_text|>{% for m in messages %}<|start_header_id|>{{ m['role'] }}<|end_header_id|>{{ '\\n\\n' }}"
-             "{{ m['content'].strip() }}<|eot_id|>{% endfor %}"
-             "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>{{ '\\n\\n' }}{% endif %}")
+    "{{ m['content'].strip() }}<|eot_id|>{% endfor %}"
+    "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>{{ '\\n\\n' }}{% endif %}",
+)
 FORMATS = {f.name: f for f in (CHATML, LLAMA3)}
 
 
@@ -118,15 +140,23 @@ def check_rows(rows: Sequence[Example], tokenizer: Any, chosen: ChatFormat) -> C
     Raises `InputError` at the first difference: the row, the place, both tokens.
     """
     if not getattr(tokenizer, "chat_template", None):
-        raise InputError("the tokenizer has no chat template", where=str(getattr(tokenizer, "name_or_path", "")),
-                         remedy=f"Use an instruction-tuned base, or set tokenizer.chat_template to {chosen.name}'s")
+        raise InputError(
+            "the tokenizer has no chat template",
+            where=str(getattr(tokenizer, "name_or_path", "")),
+            remedy=f"Use an instruction-tuned base, or set tokenizer.chat_template to {chosen.name}'s",
+        )
     if absent := [m for m in chosen.markers if m not in tokenizer.added_tokens_encoder]:
-        raise InputError(f"{absent[0]} is not a token of its own", where=f"chat format {chosen.name}",
-                         remedy="Choose the format the base model was tuned with")
+        raise InputError(
+            f"{absent[0]} is not a token of its own",
+            where=f"chat format {chosen.name}",
+            remedy="Choose the format the base model was tuned with",
+        )
     tokens = 0
     for row in rows:
         for messages, generation in ((row.prompt, True), (row.prompt + row.completion, False)):
-            theirs = tokenizer.apply_chat_template(messages, add_generation_prompt=generation, return_dict=True)["input_ids"]
+            theirs = tokenizer.apply_chat_template(
+                messages, add_generation_prompt=generation, return_dict=True
+            )["input_ids"]
             _compare(row.id, list(theirs), chosen.ids(messages, tokenizer, generation), tokenizer, chosen)
             tokens += len(theirs)
     return Checked(chosen.name, len(rows), tokens, sha256_bytes(str(tokenizer.chat_template)))
@@ -135,8 +165,14 @@ def check_rows(rows: Sequence[Example], tokenizer: Any, chosen: ChatFormat) -> C
 def _compare(row_id: str, theirs: list[int], ours: list[int], tokenizer: Any, chosen: ChatFormat) -> None:
     if theirs == ours:
         return
-    at = next((i for i, (a, b) in enumerate(zip(theirs, ours, strict=False)) if a != b), min(len(theirs), len(ours)))
-    shown = [repr(tokenizer.decode(ids[at: at + 4])) if at < len(ids) else "the end" for ids in (theirs, ours)]
+    at = next(
+        (i for i, (a, b) in enumerate(zip(theirs, ours, strict=False)) if a != b), min(len(theirs), len(ours))
+    )
+    shown = [
+        repr(tokenizer.decode(ids[at : at + 4])) if at < len(ids) else "the end" for ids in (theirs, ours)
+    ]
     raise InputError(
-        f"the tokenizer's template is not {chosen.name} at token {at} of {len(theirs)}: {shown[0]} where {shown[1]} should stand", where=row_id,
-        remedy="A marker stands inside the row's text, or the template is another one: leave the row out, or choose the right chat format")
+        f"the tokenizer's template is not {chosen.name} at token {at} of {len(theirs)}: {shown[0]} where {shown[1]} should stand",
+        where=row_id,
+        remedy="A marker stands inside the row's text, or the template is another one: leave the row out, or choose the right chat format",
+    )

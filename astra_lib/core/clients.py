@@ -15,7 +15,9 @@ _making = threading.Lock()  # boto3's making of clients is not safe between thre
 _ACCESS_DENIED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "403"}
 
 
-def s3_client(endpoint: str, access_key: str, secret_key: str, region: str, *, attempts: int = 4, timeout_s: float = 30) -> Any:
+def s3_client(
+    endpoint: str, access_key: str, secret_key: str, region: str, *, attempts: int = 4, timeout_s: float = 30
+) -> Any:
     """A boto3 client with path-style addresses, shared by all who ask for the same (making one takes 0.2 s).
 
     Empty keys leave the search for keys to boto3's own chain.
@@ -26,7 +28,9 @@ def s3_client(endpoint: str, access_key: str, secret_key: str, region: str, *, a
 
 
 @lru_cache(maxsize=16)
-def _s3_client(_: int, endpoint: str, access_key: str, secret_key: str, region: str, attempts: int, timeout_s: float) -> Any:
+def _s3_client(
+    _: int, endpoint: str, access_key: str, secret_key: str, region: str, attempts: int, timeout_s: float
+) -> Any:
     import boto3
     from botocore.config import Config
 
@@ -42,8 +46,12 @@ def _s3_client(_: int, endpoint: str, access_key: str, secret_key: str, region: 
         response_checksum_validation="when_required",
     )
     return boto3.session.Session().client(
-        "s3", endpoint_url=endpoint or None, region_name=region, config=config,
-        aws_access_key_id=access_key or None, aws_secret_access_key=secret_key or None,
+        "s3",
+        endpoint_url=endpoint or None,
+        region_name=region,
+        config=config,
+        aws_access_key_id=access_key or None,
+        aws_secret_access_key=secret_key or None,
     )
 
 
@@ -58,8 +66,12 @@ def redis_client(url: str, *, attempts: int = 4, timeout_s: float = 10) -> Any:
     from redis.retry import Retry
 
     return Redis.from_url(
-        url, decode_responses=True, socket_timeout=timeout_s, socket_connect_timeout=min(5.0, timeout_s),
-        health_check_interval=15, retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), attempts),
+        url,
+        decode_responses=True,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=min(5.0, timeout_s),
+        health_check_interval=15,
+        retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), attempts),
         retry_on_error=[ConnectionError, TimeoutError],
     )
 
@@ -80,20 +92,30 @@ def s3_errors(where: str, *, doing: str = "reach the object store"):
     except AstraError:
         raise
     except NoCredentialsError:
-        raise ServiceError(f"cannot {doing}: no S3 credentials", where=where,
-                           remedy="Set ASTRA_S3_ACCESS_KEY and ASTRA_S3_SECRET_KEY") from None
+        raise ServiceError(
+            f"cannot {doing}: no S3 credentials",
+            where=where,
+            remedy="Set ASTRA_S3_ACCESS_KEY and ASTRA_S3_SECRET_KEY",
+        ) from None
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", "?"))
         message = (error.response.get("Error", {}).get("Message") or str(error)).rstrip(".")
         remedy = (
-            "Check ASTRA_S3_ACCESS_KEY, ASTRA_S3_SECRET_KEY and the bucket's policy" if code in _ACCESS_DENIED
-            else "Check ASTRA_S3_BUCKET" if code == "NoSuchBucket"
+            "Check ASTRA_S3_ACCESS_KEY, ASTRA_S3_SECRET_KEY and the bucket's policy"
+            if code in _ACCESS_DENIED
+            else "Check ASTRA_S3_BUCKET"
+            if code == "NoSuchBucket"
             else "Run `astra services status`; a full disk under the store reads as an internal error"
         )
-        raise ServiceError(f"cannot {doing}: S3 answered {code}: {message}", where=where, remedy=remedy) from error
+        raise ServiceError(
+            f"cannot {doing}: S3 answered {code}: {message}", where=where, remedy=remedy
+        ) from error
     except BotoCoreError as error:
-        raise ServiceError(f"cannot {doing}: {error}", where=where,
-                           remedy="Run `astra services up`, or check ASTRA_S3_ENDPOINT") from error
+        raise ServiceError(
+            f"cannot {doing}: {error}",
+            where=where,
+            remedy="Run `astra services up`, or check ASTRA_S3_ENDPOINT",
+        ) from error
 
 
 @contextmanager
@@ -106,8 +128,14 @@ def redis_errors(where: str, *, doing: str = "reach Redis"):
     except AstraError:
         raise
     except AuthenticationError:
-        raise ServiceError(f"cannot {doing}: the password was refused", where=where,
-                           remedy="Check the password in ASTRA_REDIS_URL") from None
+        raise ServiceError(
+            f"cannot {doing}: the password was refused",
+            where=where,
+            remedy="Check the password in ASTRA_REDIS_URL",
+        ) from None
     except RedisError as error:
-        raise ServiceError(f"cannot {doing}: {error}", where=where,
-                           remedy="Run `astra services up`, or check ASTRA_REDIS_URL") from error
+        raise ServiceError(
+            f"cannot {doing}: {error}",
+            where=where,
+            remedy="Run `astra services up`, or check ASTRA_REDIS_URL",
+        ) from error

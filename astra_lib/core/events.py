@@ -62,7 +62,11 @@ class Events:
                 if not _no_group(error):
                     raise
                 return  # lost with its stream; the next poll makes it again
-            covered = [i for i, row in rows if not row or read_promotion(row["promotion"]).generation <= promotion.generation]
+            covered = [
+                i
+                for i, row in rows
+                if not row or read_promotion(row["promotion"]).generation <= promotion.generation
+            ]
             if covered:
                 client.xack(key, self.group, *covered)
 
@@ -129,7 +133,11 @@ class Events:
         with self._watching("read promotions"):
             streams = {promotions_key(tenant): ">" for tenant in self._groups}
             try:
-                answer = self.registry.client.xreadgroup(self.group, self.replica, streams, count=1000) if streams else []
+                answer = (
+                    self.registry.client.xreadgroup(self.group, self.replica, streams, count=1000)
+                    if streams
+                    else []
+                )
             except ResponseError as error:
                 if not _no_group(error):
                     raise
@@ -139,7 +147,9 @@ class Events:
                 for _, row in rows:
                     promotion = read_promotion(row["promotion"])
                     known = newest.get(promotion.tenant)
-                    if promotion.generation > max(known.generation if known else 0, self._applied.get(promotion.tenant, 0)):
+                    if promotion.generation > max(
+                        known.generation if known else 0, self._applied.get(promotion.tenant, 0)
+                    ):
                         newest[promotion.tenant] = promotion
         return list(newest.values())
 

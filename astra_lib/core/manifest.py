@@ -66,7 +66,10 @@ class Manifest:
     @classmethod
     def read(cls, row: Any, where: str) -> Manifest:
         try:
-            values = {**row, **{side: [Artifact(**item) for item in row[side]] for side in ("inputs", "outputs")}}
+            values = {
+                **row,
+                **{side: [Artifact(**item) for item in row[side]] for side in ("inputs", "outputs")},
+            }
             return cls(**values)
         except (TypeError, KeyError, AttributeError) as error:
             raise InputError(f"not a manifest: {error}", where=where, remedy="Run the job again") from None
@@ -76,13 +79,24 @@ class Manifest:
         for artifact in self.outputs:
             if artifact.name == name:
                 return artifact
-        raise MissingError(f"no output {name!r}", where=f"runs/{self.job}/{self.run_id}",
-                           remedy=f"It has: {', '.join(sorted(a.name for a in self.outputs)) or 'none'}")
+        raise MissingError(
+            f"no output {name!r}",
+            where=f"runs/{self.job}/{self.run_id}",
+            remedy=f"It has: {', '.join(sorted(a.name for a in self.outputs)) or 'none'}",
+        )
 
 
-def fingerprint(job: str, parameters: Mapping[str, Any], inputs: Iterable[Artifact], tenant: str = "", seed: int | None = None) -> str:
+def fingerprint(
+    job: str,
+    parameters: Mapping[str, Any],
+    inputs: Iterable[Artifact],
+    tenant: str = "",
+    seed: int | None = None,
+) -> str:
     """What makes two runs the same: job, tenant, parameters, seed, and the inputs' names and hashes."""
-    return sha256_bytes(dumps([job, tenant, dict(parameters), seed, sorted([a.name, a.sha256] for a in inputs)]))
+    return sha256_bytes(
+        dumps([job, tenant, dict(parameters), seed, sorted([a.name, a.sha256] for a in inputs)])
+    )
 
 
 def read_manifest(run_id: str, settings: Settings, store: Store | None = None) -> Manifest:
@@ -101,8 +115,11 @@ def read_manifest(run_id: str, settings: Settings, store: Store | None = None) -
         with suppress(MissingError):
             key = run_key(job, run_id) + MANIFEST
             return Manifest.read(store.get_json(key), key)
-    raise damaged or MissingError("no finished run of this id", where=run_id,
-                                  remedy="A run without a manifest did not finish: run its job again")
+    raise damaged or MissingError(
+        "no finished run of this id",
+        where=run_id,
+        remedy="A run without a manifest did not finish: run its job again",
+    )
 
 
 def lineage(run_id: str, settings: Settings, store: Store | None = None) -> list[Manifest]:
@@ -123,8 +140,13 @@ def broken_links(chain: Iterable[Manifest]) -> list[str]:
     by_id = {manifest.run_id: manifest for manifest in chain}
     return [
         f"{manifest.job}/{manifest.run_id}: input {artifact.name} is no output of {artifact.from_run}"
-        for manifest in by_id.values() for artifact in manifest.inputs
-        if artifact.from_run and (artifact.from_run not in by_id or artifact.sha256 not in {a.sha256 for a in by_id[artifact.from_run].outputs})
+        for manifest in by_id.values()
+        for artifact in manifest.inputs
+        if artifact.from_run
+        and (
+            artifact.from_run not in by_id
+            or artifact.sha256 not in {a.sha256 for a in by_id[artifact.from_run].outputs}
+        )
     ]
 
 
@@ -136,18 +158,25 @@ def artifacts(inputs: Iterable[Path | str] | Mapping[str, Path | str], settings:
 
 def artifact_of(path: Path, name: str | None, settings: Settings) -> Artifact:
     if not path.is_file():
-        raise MissingError("no such input", where=str(path), remedy="Check the path, or run the job that writes it")
+        raise MissingError(
+            "no such input", where=str(path), remedy="Check the path, or run the job that writes it"
+        )
     with disk_errors(path):
         artifact = Artifact(name or path.name, sha256_file(path), path.stat().st_size)
     runs = runs_folder(settings).resolve()
     if path.resolve().is_relative_to(runs) and len(parts := path.resolve().relative_to(runs).parts) > 2:
         folder = runs / parts[0] / parts[1]
         if not (folder / MANIFEST).is_file():
-            raise InputError("the run that wrote this never finished", where=str(path), remedy=f"Run {parts[0]} again")
+            raise InputError(
+                "the run that wrote this never finished", where=str(path), remedy=f"Run {parts[0]} again"
+            )
         manifest = Manifest.read(read_json(folder / MANIFEST), str(folder / MANIFEST))
         if artifact.sha256 not in {a.sha256 for a in manifest.outputs}:
-            raise InputError("changed since its run finished, or never one of its outputs", where=str(path),
-                             remedy=f"Run {parts[0]} again")
+            raise InputError(
+                "changed since its run finished, or never one of its outputs",
+                where=str(path),
+                remedy=f"Run {parts[0]} again",
+            )
         artifact.from_run = parts[1]
     return artifact
 

@@ -204,7 +204,9 @@ def atomic_write(path: Path | str, data: bytes | str) -> Path:
     try:
         payload = data.encode("utf-8") if isinstance(data, str) else data
     except UnicodeEncodeError as error:
-        raise InputError(f"text with half a character at {error.start} (a lone surrogate)", where=str(path)) from None
+        raise InputError(
+            f"text with half a character at {error.start} (a lone surrogate)", where=str(path)
+        ) from None
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
@@ -253,7 +255,8 @@ def read_json(path: Path | str) -> Any:
         raise InputError("not UTF-8 text", where=str(path), remedy="Export it again as UTF-8 JSON") from None
     except json.JSONDecodeError as error:
         raise InputError(
-            f"not JSON at line {error.lineno}: {error.msg}", where=str(path),
+            f"not JSON at line {error.lineno}: {error.msg}",
+            where=str(path),
             remedy="It may be truncated: copy or export it again",
         ) from None
     except RecursionError:
@@ -281,8 +284,9 @@ def iter_jsonl(path: Path | str) -> Iterator[tuple[str, dict[str, Any]]]:
             except UnicodeDecodeError:
                 raise InputError("not UTF-8 text", where=where, remedy="Export it again as UTF-8") from None
             except json.JSONDecodeError as error:
-                raise InputError(f"not JSON: {error.msg}", where=where,
-                                 remedy="It may be truncated: copy or make it again") from None
+                raise InputError(
+                    f"not JSON: {error.msg}", where=where, remedy="It may be truncated: copy or make it again"
+                ) from None
             except RecursionError:
                 raise InputError("JSON nested too deep", where=where) from None
 

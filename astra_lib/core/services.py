@@ -73,7 +73,10 @@ def up(settings: Settings, *, owner: int = 0, timeout_s: float = 90) -> Endpoint
     """
     servers = embedded_servers(settings)
     if not all(_healthy(server) for server in servers):
-        with disk_errors(services_folder(settings)), exclusive(services_folder(settings) / "lock", timeout_s * 2, "the embedded servers"):
+        with (
+            disk_errors(services_folder(settings)),
+            exclusive(services_folder(settings) / "lock", timeout_s * 2, "the embedded servers"),
+        ):
             # all are launched before any is waited for
             ill = [server for server in servers if not _healthy(server)]
             for server in ill:  # one that only lacks room must not be killed: it still answers reads
@@ -88,7 +91,9 @@ def endpoints(settings: Settings) -> Endpoints:
     """Where S3 and Redis are, starting nothing. Raises `ServiceError` when an embedded one is not running."""
     for server in embedded_servers(settings):
         if not server.process.running():
-            raise ServiceError(f"{server.title} is not running", where=str(server.process.folder), remedy="astra services up")
+            raise ServiceError(
+                f"{server.title} is not running", where=str(server.process.folder), remedy="astra services up"
+            )
     return _endpoints(settings)
 
 
@@ -108,8 +113,11 @@ def down(settings: Settings, *, grace_s: float = 25) -> list[str]:
                 continue
             process.send(signal.SIGKILL)
             if not process.wait_gone(10):
-                raise ServiceError(f"the {name} server does not stop", where=str(process.state),
-                                   remedy="Look for the process that holds this file open (fuser) and end it")
+                raise ServiceError(
+                    f"the {name} server does not stop",
+                    where=str(process.state),
+                    remedy="Look for the process that holds this file open (fuser) and end it",
+                )
     return sorted(alive)
 
 
@@ -147,7 +155,13 @@ def _configured_status(settings: Settings, name: str) -> ServiceStatus:
     try:
         if name == "s3":
             where = _endpoints(settings)
-            probe_s3(where.s3_endpoint, where.s3_access_key, where.s3_secret_key, settings.s3.region, settings.s3.bucket)
+            probe_s3(
+                where.s3_endpoint,
+                where.s3_access_key,
+                where.s3_secret_key,
+                settings.s3.region,
+                settings.s3.bucket,
+            )
         else:
             probe_redis(settings.redis.url)
     except Exception as error:  # noqa: BLE001
@@ -189,8 +203,11 @@ def _await(server: Server, begun: _Start | None, owner: int, timeout_s: float) -
         if begun and begun.child.poll() is not None:
             tail = server.process.log_tail(since=begun.log_start)
             if not (_port_taken(tail) and retries):
-                raise ServiceError(f"{server.title} stopped while starting (exit {begun.child.returncode}): {tail or 'no output'}",
-                                   where=str(server.process.log), remedy=_remedy(tail, server))
+                raise ServiceError(
+                    f"{server.title} stopped while starting (exit {begun.child.returncode}): {tail or 'no output'}",
+                    where=str(server.process.log),
+                    remedy=_remedy(tail, server),
+                )
             retries -= 1
             begun = _start(server, owner, fresh_ports=True)
         try:
@@ -203,8 +220,11 @@ def _await(server: Server, begun: _Start | None, owner: int, timeout_s: float) -
         if time.monotonic() - started > timeout_s:
             _kill(server)
             tail = server.process.log_tail(since=begun.log_start if begun else 0)
-            raise ServiceError(f"{server.title} did not answer within {timeout_s:.0f} s ({last}): {tail}",
-                               where=str(server.process.log), remedy=_remedy(f"{last} {tail}", server))
+            raise ServiceError(
+                f"{server.title} did not answer within {timeout_s:.0f} s ({last}): {tail}",
+                where=str(server.process.log),
+                remedy=_remedy(f"{last} {tail}", server),
+            )
         time.sleep(0.1)
 
 
@@ -223,15 +243,24 @@ def _check_room(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(folder).free
     except OSError as error:
-        raise ServiceError(f"cannot write here: {error.strerror}", where=str(folder),
-                           remedy="Free disk space, or point ASTRA_DATA_DIR at a folder you may write") from error
+        raise ServiceError(
+            f"cannot write here: {error.strerror}",
+            where=str(folder),
+            remedy="Free disk space, or point ASTRA_DATA_DIR at a folder you may write",
+        ) from error
     if free < _NEEDED_BYTES:
-        raise ServiceError(f"only {free >> 20} MiB free, {_NEEDED_BYTES >> 20} MiB needed", where=str(folder),
-                           remedy="Free disk space, or point ASTRA_DATA_DIR at a larger disk")
+        raise ServiceError(
+            f"only {free >> 20} MiB free, {_NEEDED_BYTES >> 20} MiB needed",
+            where=str(folder),
+            remedy="Free disk space, or point ASTRA_DATA_DIR at a larger disk",
+        )
 
 
 def _port_taken(text: str) -> bool:
-    return any(sign in text.lower() for sign in ("address already in use", "could not create server tcp listening", "bind:"))
+    return any(
+        sign in text.lower()
+        for sign in ("address already in use", "could not create server tcp listening", "bind:")
+    )
 
 
 def _remedy(tail: str, server: Server) -> str:
@@ -246,12 +275,18 @@ def _remedy(tail: str, server: Server) -> str:
 def _endpoints(settings: Settings) -> Endpoints:
     embedded = {server.name: server for server in embedded_servers(settings)}
     keys = credentials(settings) if embedded else {}
-    s3, access, secret = settings.s3.endpoint, os.environ.get("ASTRA_S3_ACCESS_KEY", ""), os.environ.get("ASTRA_S3_SECRET_KEY", "")
+    s3, access, secret = (
+        settings.s3.endpoint,
+        os.environ.get("ASTRA_S3_ACCESS_KEY", ""),
+        os.environ.get("ASTRA_S3_SECRET_KEY", ""),
+    )
     if server := embedded.get("s3"):
-        s3, access, secret = f"http://127.0.0.1:{server.process.known_ports().get('s3')}", keys["s3_access_key"], keys["s3_secret_key"]
+        s3, access, secret = (
+            f"http://127.0.0.1:{server.process.known_ports().get('s3')}",
+            keys["s3_access_key"],
+            keys["s3_secret_key"],
+        )
     redis_url = settings.redis.url
     if server := embedded.get("redis"):
         redis_url = redis_address(keys["redis_password"], server.process.known_ports().get("redis", 0))
     return Endpoints(s3, access, secret, redis_url)
-
-

@@ -18,8 +18,13 @@ from .errors import MissingError, SettingsError
 from .records import read_bytes
 
 SECRETS = (
-    "ASTRA_S3_ACCESS_KEY", "ASTRA_S3_SECRET_KEY", "ASTRA_RUNPOD_API_KEY", "ASTRA_DEEPGRAM_API_KEY",
-    "ASTRA_PRIVACY_KEY", "ASTRA_TOKENS", "ASTRA_VLLM_API_KEY",
+    "ASTRA_S3_ACCESS_KEY",
+    "ASTRA_S3_SECRET_KEY",
+    "ASTRA_RUNPOD_API_KEY",
+    "ASTRA_DEEPGRAM_API_KEY",
+    "ASTRA_PRIVACY_KEY",
+    "ASTRA_TOKENS",
+    "ASTRA_VLLM_API_KEY",
 )
 _FREE = ("ASTRA_SETTINGS", "ASTRA_TEST_", "ASTRA_JOB_", "ASTRA_TRAINER_PYTHON")
 
@@ -178,19 +183,25 @@ def settings_path(environ: Mapping[str, str] = os.environ) -> Path:
         candidate = folder / "settings.ini"
         if candidate.is_file() and candidate.read_bytes().startswith(b"# ASTRA"):
             return candidate
-    raise MissingError("settings.ini not found", where=str(here), remedy="Run inside the checkout or set ASTRA_SETTINGS")
+    raise MissingError(
+        "settings.ini not found", where=str(here), remedy="Run inside the checkout or set ASTRA_SETTINGS"
+    )
 
 
 def cast(text: str, kind: type, where: str) -> Any:
     """Text to `int`, `float`, `bool`, `str` or a choice; `SettingsError` says what was expected."""
     try:
         if kind is bool:
-            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
+            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[
+                text.lower()
+            ]
         value = kind(text)
     except (ValueError, KeyError):
         expected = ", ".join(kind) if issubclass(kind, StrEnum) else kind.__name__
         raise SettingsError(f"expected {expected}, found {text!r}", where=where) from None
-    if kind is float and not math.isfinite(value):  # every comparison with NaN is false: a limit would be none
+    if kind is float and not math.isfinite(
+        value
+    ):  # every comparison with NaN is false: a limit would be none
         raise SettingsError(f"expected a finite number, found {text!r}", where=where)
     return value
 
@@ -204,17 +215,23 @@ def load(environ: Mapping[str, str] = os.environ, path: Path | None = None) -> S
     except UnicodeDecodeError:
         raise SettingsError("not UTF-8 text", where=str(path)) from None
     except configparser.Error as error:
-        raise SettingsError(" ".join(str(error).replace("'<string>'", "the file").split()), where=str(path)) from None
+        raise SettingsError(
+            " ".join(str(error).replace("'<string>'", "the file").split()), where=str(path)
+        ) from None
     sections = get_type_hints(Settings)
     if unknown := [s for s in parser.sections() if s not in sections]:
-        raise SettingsError(f"unknown section [{unknown[0]}]", where=str(path), remedy=f"Known: {', '.join(sections)}")
+        raise SettingsError(
+            f"unknown section [{unknown[0]}]", where=str(path), remedy=f"Known: {', '.join(sections)}"
+        )
     known_env: set[str] = set(SECRETS)
     built = {}
     for name, cls in sections.items():
         types = get_type_hints(cls)
         given = dict(parser[name]) if parser.has_section(name) else {}
         if extra := [k for k in given if k not in types]:
-            raise SettingsError(f"unknown key {extra[0]!r} in [{name}]", where=str(path), remedy=f"Known: {', '.join(types)}")
+            raise SettingsError(
+                f"unknown key {extra[0]!r} in [{name}]", where=str(path), remedy=f"Known: {', '.join(types)}"
+            )
         values = {}
         for f in fields(cls):
             variable = f"ASTRA_{name}_{f.name}".upper()
@@ -228,5 +245,7 @@ def load(environ: Mapping[str, str] = os.environ, path: Path | None = None) -> S
         built[name] = cls(**values)
     for variable in environ:
         if variable.startswith("ASTRA_") and variable not in known_env and not variable.startswith(_FREE):
-            raise SettingsError("unknown setting", where=variable, remedy="See docs/operations.md for every name")
+            raise SettingsError(
+                "unknown setting", where=variable, remedy="See docs/operations.md for every name"
+            )
     return Settings(**built)

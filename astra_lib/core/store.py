@@ -36,14 +36,21 @@ class Store:
     """One bucket. Safe to share between threads (boto3 clients are)."""
 
     def __init__(self, client: Any, bucket: str, *, presign_seconds: int = 7200, address: str = "S3") -> None:
-        self.client, self.bucket, self.presign_seconds, self.address = client, bucket, presign_seconds, address
+        self.client, self.bucket, self.presign_seconds, self.address = (
+            client,
+            bucket,
+            presign_seconds,
+            address,
+        )
 
     @classmethod
     def open(cls, settings: Settings) -> Store:
         """The configured S3 or the embedded one (started if need be); the bucket is made if missing."""
         where = services.up(settings)
         client = s3_client(where.s3_endpoint, where.s3_access_key, where.s3_secret_key, settings.s3.region)
-        store = cls(client, settings.s3.bucket, presign_seconds=settings.s3.presign_seconds, address=where.s3_endpoint)
+        store = cls(
+            client, settings.s3.bucket, presign_seconds=settings.s3.presign_seconds, address=where.s3_endpoint
+        )
         store.ensure_bucket()
         return store
 
@@ -58,7 +65,10 @@ class Store:
                     raise
                 try:
                     self.client.create_bucket(Bucket=self.bucket)
-                except (self.client.exceptions.BucketAlreadyOwnedByYou, self.client.exceptions.BucketAlreadyExists):
+                except (
+                    self.client.exceptions.BucketAlreadyOwnedByYou,
+                    self.client.exceptions.BucketAlreadyExists,
+                ):
                     self.client.head_bucket(Bucket=self.bucket)
 
     def put_file(self, key: str, path: Path | str, if_none_match: bool = False) -> str:
@@ -93,8 +103,10 @@ class Store:
         """
         if not isinstance(source, bytes) and not Path(source).is_file():
             raise MissingError("no such file", where=str(source), remedy="Check the path")
-        with disk_errors(source if not isinstance(source, bytes) else key), (
-                io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb")) as body:
+        with (
+            disk_errors(source if not isinstance(source, bytes) else key),
+            io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as body,
+        ):
             ours = _digests(body)[0]
             body.seek(0)
             try:
@@ -110,8 +122,10 @@ class Store:
         if found == ours:
             return ours
         raise ConflictError(
-            f"somebody else wrote it first (sha256 {found[:12]}…)" if found else "somebody else removed it", where=self._where(key),
-            remedy=f"Ours ({ours[:12]}…) was not stored: look at theirs, then run the same command again")
+            f"somebody else wrote it first (sha256 {found[:12]}…)" if found else "somebody else removed it",
+            where=self._where(key),
+            remedy=f"Ours ({ours[:12]}…) was not stored: look at theirs, then run the same command again",
+        )
 
     def stored(self, key: str) -> tuple[str, str]:
         """`(sha256, ETag)` of an object; one that came by a presigned URL is read to know its sha256."""
@@ -140,13 +154,19 @@ class Store:
                 if _code(error) not in {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}:
                     raise
                 if self.head(key).get("Metadata", {}).get("attempt") != attempt:
-                    raise ConflictError("the object was changed meanwhile" if if_match else "the object exists already", where=self._where(key),
-                                        remedy="Somebody else wrote it first: read theirs") from None
+                    raise ConflictError(
+                        "the object was changed meanwhile" if if_match else "the object exists already",
+                        where=self._where(key),
+                        remedy="Somebody else wrote it first: read theirs",
+                    ) from None
             stored = self.head(key)
         # another writer's object, put there since, is not ours to judge
         if stored.get("Metadata", {}).get("attempt") == attempt and stored["ContentLength"] != size:
-            raise ServiceError(f"only {stored['ContentLength']} of {size} bytes arrived", where=self._where(key),
-                               remedy="Run the same command again")
+            raise ServiceError(
+                f"only {stored['ContentLength']} of {size} bytes arrived",
+                where=self._where(key),
+                remedy="Run the same command again",
+            )
         return sha256
 
     def get_file(self, key: str, path: Path | str, sha256: str | None = None) -> str:
@@ -190,11 +210,17 @@ class Store:
             found, stored = digest.hexdigest(), answer.get("Metadata", {}).get("sha256")
             if size == answer["ContentLength"] and stored in {found, None}:
                 if expected not in {found, None}:
-                    raise InputError(f"sha256 {found[:12]}… is not the expected {str(expected)[:12]}…",
-                                     where=self._where(key), remedy="The object was replaced or tampered with")
+                    raise InputError(
+                        f"sha256 {found[:12]}… is not the expected {str(expected)[:12]}…",
+                        where=self._where(key),
+                        remedy="The object was replaced or tampered with",
+                    )
                 return found
-        raise ServiceError(f"the bytes do not match the sha256 they were stored with ({size} bytes)",
-                           where=self._where(key), remedy="The object is damaged: store it again")
+        raise ServiceError(
+            f"the bytes do not match the sha256 they were stored with ({size} bytes)",
+            where=self._where(key),
+            remedy="The object is damaged: store it again",
+        )
 
     def get_bytes(self, key: str, sha256: str | None = None) -> bytes:
         with tempfile.TemporaryDirectory() as folder:
@@ -228,12 +254,20 @@ class Store:
         if prefix and not prefix.endswith("/"):
             raise InputError("a prefix ends in a slash", where=prefix)
         with s3_errors(self._where(prefix), doing="list objects"):
-            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/")
-            return sorted(row["Prefix"][len(prefix):].rstrip("/") for page in pages for row in page.get("CommonPrefixes", []))
+            pages = self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=prefix, Delimiter="/"
+            )
+            return sorted(
+                row["Prefix"][len(prefix) :].rstrip("/")
+                for page in pages
+                for row in page.get("CommonPrefixes", [])
+            )
 
     def _entries(self, prefix: str) -> Iterator[tuple[str, int]]:
         with s3_errors(self._where(prefix), doing="list objects"):
-            for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
+            for page in self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=prefix
+            ):
                 for row in page.get("Contents", []):
                     yield row["Key"], row["Size"]
 
@@ -251,10 +285,12 @@ class Store:
         names = []
         for key, size in self._entries(prefix):
             check_key(key)
-            name = key[len(prefix):]
+            name = key[len(prefix) :]
             path = Path(folder) / name
             stored = self.head(key).get("Metadata", {}).get("sha256")
-            if not (path.is_file() and path.stat().st_size == size and stored and sha256_file(path) == stored):
+            if not (
+                path.is_file() and path.stat().st_size == size and stored and sha256_file(path) == stored
+            ):
                 self.get_file(key, path)
             names.append(name)
         if not names:
@@ -272,7 +308,10 @@ class Store:
     def _presign(self, action: str, key: str, seconds: int | None) -> str:
         with s3_errors(self._where(key), doing="sign a URL"):
             return self.client.generate_presigned_url(
-                action, Params={"Bucket": self.bucket, "Key": check_key(key)}, ExpiresIn=seconds or self.presign_seconds)
+                action,
+                Params={"Bucket": self.bucket, "Key": check_key(key)},
+                ExpiresIn=seconds or self.presign_seconds,
+            )
 
     def _where(self, key: str) -> str:
         return f"s3://{self.bucket}/{key}"
@@ -293,9 +332,19 @@ class Store:
 def check_key(key: str) -> str:
     """A key that is also a safe relative path; `InputError` otherwise."""
     parts = PurePosixPath(key).parts
-    if not key or key.startswith("/") or ".." in parts or "\\" in key or "\0" in key or len(key.encode()) > 1024:
-        raise InputError("not a usable object key", where=repr(key[:80]),
-                         remedy="Use a relative path without '..' of at most 1024 bytes")
+    if (
+        not key
+        or key.startswith("/")
+        or ".." in parts
+        or "\\" in key
+        or "\0" in key
+        or len(key.encode()) > 1024
+    ):
+        raise InputError(
+            "not a usable object key",
+            where=repr(key[:80]),
+            remedy="Use a relative path without '..' of at most 1024 bytes",
+        )
     return key
 
 
@@ -310,4 +359,3 @@ def _digests(body: IO[bytes]) -> tuple[str, str, int]:
         md5.update(chunk)
         size += len(chunk)
     return sha256.hexdigest(), base64.b64encode(md5.digest()).decode(), size
-

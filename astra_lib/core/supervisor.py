@@ -52,8 +52,11 @@ def exclusive(path: Path, timeout_s: float, what: str) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise ServiceError(f"another process has been busy with {what} for {timeout_s:.0f} s",
-                                       where=str(path), remedy="Wait for it or end it, then try again") from None
+                    raise ServiceError(
+                        f"another process has been busy with {what} for {timeout_s:.0f} s",
+                        where=str(path),
+                        remedy="Wait for it or end it, then try again",
+                    ) from None
                 time.sleep(0.05)
         yield
 
@@ -138,16 +141,34 @@ class Process:
                     break
                 except BlockingIOError:
                     if time.monotonic() > deadline:
-                        raise ServiceError("a server still runs on this folder", where=str(self.folder),
-                                           remedy="Run `astra services down` first") from None
+                        raise ServiceError(
+                            "a server still runs on this folder",
+                            where=str(self.folder),
+                            remedy="Run `astra services down` first",
+                        ) from None
                     time.sleep(0.05)
             _children[:] = [child for child in _children if child.poll() is None]
             # a foreign configuration or key must not reach the server through the environment
-            environment = {k: v for k, v in os.environ.items() if not k.startswith(("WEED_", "AWS_", "ASTRA_"))}
-            launch = [sys.executable, "-I", launcher.__file__, str(handle.fileno()), str(owner), json.dumps({"ports": ports})]
+            environment = {
+                k: v for k, v in os.environ.items() if not k.startswith(("WEED_", "AWS_", "ASTRA_"))
+            }
+            launch = [
+                sys.executable,
+                "-I",
+                launcher.__file__,
+                str(handle.fileno()),
+                str(owner),
+                json.dumps({"ports": ports}),
+            ]
             child = subprocess.Popen(
-                launch + command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
-                pass_fds=[handle.fileno()], start_new_session=True, env=environment | {"HOME": str(self.folder)},
+                launch + command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                pass_fds=[handle.fileno()],
+                start_new_session=True,
+                env=environment | {"HOME": str(self.folder)},
             )
             _children.append(child)
         return child

@@ -17,6 +17,8 @@ def check_tenant(tenant: str) -> str:
     """The name as it is; raises `InputError` for one that is not usable."""
     if not is_tenant(tenant):
         raise InputError(
-            "not a usable tenant name", where=repr(tenant), remedy="Letters, digits, '-', '_', '.'; at most 64"
+            "not a usable tenant name",
+            where=repr(tenant),
+            remedy="Letters, digits, '-', '_', '.'; at most 64",
         )
     return tenant

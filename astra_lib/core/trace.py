@@ -30,7 +30,8 @@ class Trace:
             f"promoted {promotion.time} by {promotion.by}",
         ]
         return head + [
-            f"{m.job} {m.run_id}: from {', '.join(f'{a.name} ({a.sha256[:12]})' for a in m.inputs) or 'no files'}" for m in self.chain
+            f"{m.job} {m.run_id}: from {', '.join(f'{a.name} ({a.sha256[:12]})' for a in m.inputs) or 'no files'}"
+            for m in self.chain
         ]
 
 
@@ -41,11 +42,16 @@ def trace(audit_id: str, settings: Settings) -> Trace:
     one promoted, or an input that no run has made.
     """
     record = AuditLog.open(settings).get(audit_id)
-    history = {promotion.generation: promotion for promotion in Registry.open(settings).history(record.tenant)}
+    history = {
+        promotion.generation: promotion for promotion in Registry.open(settings).history(record.tenant)
+    }
     promotion = history.get(record.generation)
     if promotion is None or promotion.adapter.sha256 != record.adapter_sha256:
-        raise GateError(f"generation {record.generation} was not this adapter", where=audit_id,
-                        remedy="Verify the audit chain: astra audit verify")
+        raise GateError(
+            f"generation {record.generation} was not this adapter",
+            where=audit_id,
+            remedy="Verify the audit chain: astra audit verify",
+        )
     chain = lineage(promotion.verdict_run, settings) if promotion.verdict_run else []
     if broken := broken_links(chain):
         raise GateError(broken[0], where=audit_id)

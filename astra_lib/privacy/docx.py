@@ -21,7 +21,9 @@ from .xml import XmlText, replace_in_xml, xml_text
 from ..core.records import atomic_write
 
 NOBODY = "ASTRA"
-_EMPTIED = frozenset("creator lastmodifiedby description keywords subject title category contentstatus manager company hyperlinkbase".split())
+_EMPTIED = frozenset(
+    "creator lastmodifiedby description keywords subject title category contentstatus manager company hyperlinkbase".split()
+)
 _AUTHORS = re.compile(r"""(\s(?:w|w15|w16\w*):(?:author|initials|userId|providerId|userid)=)(["']).*?\2""")
 _LABELS = re.compile(r"""(<w:(?:alias|tag)\s(?:[^<>]*\s)?w:val=)(?:"[^"]*"|'[^']*')""")
 _TEXTUAL = re.compile(r"(?:document|header|footer|footnotes|endnotes|comments|glossary)\w*\.xml$")
@@ -29,7 +31,9 @@ _LOOKS = re.compile(r"(?:styles|fontTable|theme\d*|numbering|webSettings)\.xml$"
 _PROPERTIES = re.compile(r"^docProps/(?:core|app|custom)\w*\.xml$", re.I)
 
 
-def scrub_docx(path: Path | str, out: Path | str, entities: Callable[[Sequence[str]], Sequence[Sequence[Any]]]) -> Counter[str]:
+def scrub_docx(
+    path: Path | str, out: Path | str, entities: Callable[[Sequence[str]], Sequence[Sequence[Any]]]
+) -> Counter[str]:
     """Write the masked copy; the counter says what was found. `entities`: a Scrubber's, which sees all texts at once.
 
     `InputError` for what is no readable .docx."""
@@ -37,7 +41,11 @@ def scrub_docx(path: Path | str, out: Path | str, entities: Callable[[Sequence[s
     xmls: dict[str, XmlText] = {}
     trees: dict[str, etree._Element] = {}
     for name in package.names:
-        if name.endswith(".rels") or name == "[Content_Types].xml" or not name.lower().endswith((".xml", ".vml")):
+        if (
+            name.endswith(".rels")
+            or name == "[Content_Types].xml"
+            or not name.lower().endswith((".xml", ".vml"))
+        ):
             continue
         root = package.xml(name)
         if _TEXTUAL.search(name):
@@ -56,7 +64,10 @@ def scrub_docx(path: Path | str, out: Path | str, entities: Callable[[Sequence[s
     parts = {name: package.part(name) for name in package.names}
     for name, source in xmls.items():
         made, _ = replace_in_xml(source, [(e.start, e.end, e.replacement) for e in found[source.text]])
-        parts[name] = ('<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n' + _AUTHORS.sub(rf"\1\2{NOBODY}\2", made)).encode()
+        parts[name] = (
+            '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+            + _AUTHORS.sub(rf"\1\2{NOBODY}\2", made)
+        ).encode()
     for _, (node, attribute, text) in slots:
         masked = _replaced(text, found[text])
         if attribute:
@@ -82,15 +93,23 @@ def _authors(package: Package) -> set[str]:
             for node in package.xml(name).iter():
                 if isinstance(node.tag, str):
                     said = [v for k, v in node.attrib.items() if etree.QName(k).localname == "author"]
-                    said += [node.text or ""] if _PROPERTIES.match(name) and local(node) in ("creator", "lastModifiedBy", "Manager") else []
+                    said += (
+                        [node.text or ""]
+                        if _PROPERTIES.match(name) and local(node) in ("creator", "lastModifiedBy", "Manager")
+                        else []
+                    )
                     found |= {" ".join(s.split()) for s in said}
-    return {a for a in found if len(a.split()) > 1 and any(fold(w) in GIVEN or fold(w) in SURNAMES for w in a.split())}
+    return {
+        a
+        for a in found
+        if len(a.split()) > 1 and any(fold(w) in GIVEN or fold(w) in SURNAMES for w in a.split())
+    }
 
 
 def _replaced(text: str, entities: Sequence[Any]) -> str:
     out, last = [], 0
     for e in entities:
-        out += [text[last:e.start], e.replacement]
+        out += [text[last : e.start], e.replacement]
         last = e.end
     return "".join([*out, text[last:]])
 
@@ -111,8 +130,15 @@ def _slots(name: str, root: etree._Element) -> list[tuple[etree._Element, str, s
             attribute = etree.QName(key).localname
             if attribute in ("author", "initials", "userId", "providerId", "userid"):
                 node.set(key, NOBODY)
-            elif value.strip() and not _LOOKS.search(name) and (
-                    attribute in ("descr", "title", "alias", "tooltip", "name") or attribute == "val" and local(node) == "docVar"):
+            elif (
+                value.strip()
+                and not _LOOKS.search(name)
+                and (
+                    attribute in ("descr", "title", "alias", "tooltip", "name")
+                    or attribute == "val"
+                    and local(node) == "docVar"
+                )
+            ):
                 made.append((node, str(key), value))
     return made
 

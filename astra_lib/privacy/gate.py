@@ -42,26 +42,43 @@ class Leak:
 _MOST_BYTES = 512 * 1024 * 1024
 _MOST_MEMBERS = 20_000
 _DEPTH = 4
-_ROLE = re.compile(r"\b(?:concejal(?:a|es|as)?|edil(?:es|esa)?|honorables?|doctora?|dra?|senora?|sra?|don|dona|ingeniera?|ingeniero|secretari[oa]|president[ea])(?: general)?[ .]+$")
+_ROLE = re.compile(
+    r"\b(?:concejal(?:a|es|as)?|edil(?:es|esa)?|honorables?|doctora?|dra?|senora?|sra?|don|dona|ingeniera?|ingeniero|secretari[oa]|president[ea])(?: general)?[ .]+$"
+)
 _THING = re.compile(
     r"\b(?:barrio|calle|carrera|avenida|plaza|plazoleta|parque|colegio|institucion|escuela|hospital|edificio|vereda|via|puente|universidad|teatro|"
     r"coliseo|estadio|biblioteca|sector|urbanizacion|conjunto|sede|casa|centro|rio|quebrada|comuna|corregimiento|municipio|aeropuerto|clinica|"
-    r"parroquia|iglesia|cementerio|fundacion|glorieta|monumento|ciudadela|san|santa|liceo|jardin|hogar|salon|cancha|polideportivo)\W+(?:\w+\W+){0,3}?$")
-_ACTS = re.compile(r"(?:contrato|radicado|expediente|proceso|codigo|bpin|cdp|crp|rp|poliza|factura|matricula|ficha|acta|folio|registro|certificado|oficio|proyecto|secop|referencia|consecutivo|\$)\W*(?:\w+\W+){0,3}?$")
+    r"parroquia|iglesia|cementerio|fundacion|glorieta|monumento|ciudadela|san|santa|liceo|jardin|hogar|salon|cancha|polideportivo)\W+(?:\w+\W+){0,3}?$"
+)
+_ACTS = re.compile(
+    r"(?:contrato|radicado|expediente|proceso|codigo|bpin|cdp|crp|rp|poliza|factura|matricula|ficha|acta|folio|registro|certificado|oficio|proyecto|secop|referencia|consecutivo|\$)\W*(?:\w+\W+){0,3}?$"
+)
 _DIGIT_WORD = r"(?:cero|un|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve)"
 _FORMS = {  # over accent-folded lower case
     "email": re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+|\b[\w.]+ arroba [\w-]+ ?(?:punto|\.) ?\w+"),
-    "phone": re.compile(r"(?<![\w.,#-])(?:\+?57[ .-]?)?(?:3\d{2}[ .-]?\d{3}[ .-]?\d{2}[ .-]?\d{2}|\(?60[1-8]\)?[ .-]?\d{3}[ .-]?\d{2}[ .-]?\d{2})(?![\w]|[.,-]\d)"),
+    "phone": re.compile(
+        r"(?<![\w.,#-])(?:\+?57[ .-]?)?(?:3\d{2}[ .-]?\d{3}[ .-]?\d{2}[ .-]?\d{2}|\(?60[1-8]\)?[ .-]?\d{3}[ .-]?\d{2}[ .-]?\d{2})(?![\w]|[.,-]\d)"
+    ),
     "phone spoken": re.compile(rf"\b{_DIGIT_WORD}(?:[ ,]+{_DIGIT_WORD}){{6,}}\b"),
-    "id": re.compile(r"\b(?:cedulas?|c\. ?c\.|identificad[oa]s?|tarjeta de identidad|pasaporte)(?:[ :.,#º°-]|\b(?:de|ciudadania|extranjeria|con|la|numero|nro|no|n)\b){0,9}\d[\d. ]{4,13}\d"),
-    "address": re.compile(r"\b(?:cra|carrera|kra|kr|calle|cl|cll|avenida|av|diagonal|transversal|tv)\.? ?\d{1,3} ?[a-h]?(?: bis)?(?: (?:sur|norte))? ?(?:#|no\.?|nº|n°|numero|nro\.?) ?\d{1,3} ?[a-h]? ?(?:-|–| ) ?\d{1,3}\b"),
+    "id": re.compile(
+        r"\b(?:cedulas?|c\. ?c\.|identificad[oa]s?|tarjeta de identidad|pasaporte)(?:[ :.,#º°-]|\b(?:de|ciudadania|extranjeria|con|la|numero|nro|no|n)\b){0,9}\d[\d. ]{4,13}\d"
+    ),
+    "address": re.compile(
+        r"\b(?:cra|carrera|kra|kr|calle|cl|cll|avenida|av|diagonal|transversal|tv)\.? ?\d{1,3} ?[a-h]?(?: bis)?(?: (?:sur|norte))? ?(?:#|no\.?|nº|n°|numero|nro\.?) ?\d{1,3} ?[a-h]? ?(?:-|–| ) ?\d{1,3}\b"
+    ),
     "plate": re.compile(r"\bplacas?(?:[ :]|\b(?:de|la|numero|no)\b){1,4}[a-z]{3}[ -]?\d{2,3}[a-z]?\b"),
-    "account": re.compile(r"\bcuenta (?:de ahorros?|corriente|bancaria|nequi|daviplata)(?:[ :.#]|\b(?:numero|no|nro|de|del|banco|bancolombia|davivienda)\b){0,6}\d[\d -]{5,20}"),
+    "account": re.compile(
+        r"\bcuenta (?:de ahorros?|corriente|bancaria|nequi|daviplata)(?:[ :.#]|\b(?:numero|no|nro|de|del|banco|bancolombia|davivienda)\b){0,6}\d[\d -]{5,20}"
+    ),
     "ip": re.compile(r"\b(?:ip|servidor|equipo)\b.{0,20}?\b(?:\d{1,3}\.){3}\d{1,3}\b"),
 }
 _NIT = re.compile(r"(?<![\d.])(\d{3}\.?\d{3}\.?\d{3})-(\d)(?!\d|-)")
-_RUN = re.compile(r"(?<!\w)\d{8}t\d{9}-[0-9a-f]{8}(?!\w)")  # our runs' own ids: one in fifty holds a number that passes the NIT's check
-_AUTHOR = re.compile(r"""<(?:dc:creator|cp:lastModifiedBy|dc:description|cp:keywords|dc:subject|Manager|Company)\b[^>]*>\s*([^<\s][^<]*)<|\bw:(?:author|initials)=["']([^"']+)["']|<w15:person\b[^>]*w15:author=["']([^"']+)["']""")
+_RUN = re.compile(
+    r"(?<!\w)\d{8}t\d{9}-[0-9a-f]{8}(?!\w)"
+)  # our runs' own ids: one in fifty holds a number that passes the NIT's check
+_AUTHOR = re.compile(
+    r"""<(?:dc:creator|cp:lastModifiedBy|dc:description|cp:keywords|dc:subject|Manager|Company)\b[^>]*>\s*([^<\s][^<]*)<|\bw:(?:author|initials)=["']([^"']+)["']|<w15:person\b[^>]*w15:author=["']([^"']+)["']"""
+)
 _HARMLESS = frozenset({"astra", "acta", "python-docx", "a", ""})
 
 
@@ -131,8 +148,14 @@ def wanted(known: KnownValues | None, roster: Iterable[dict[str, Any]]) -> Wante
             if len(digits) > 5:
                 look.values[digits] = f"known {kind.lower()}"
     if look.names:
-        look.pattern = re.compile(r"(?<!\w)(?:" + "|".join(
-            r"[\W_]{1,3}".join(map(re.escape, form.split())) for form in sorted(look.names, key=len, reverse=True)) + r")(?!\w)")
+        look.pattern = re.compile(
+            r"(?<!\w)(?:"
+            + "|".join(
+                r"[\W_]{1,3}".join(map(re.escape, form.split()))
+                for form in sorted(look.names, key=len, reverse=True)
+            )
+            + r")(?!\w)"
+        )
     return look
 
 
@@ -148,11 +171,22 @@ def _units(data: bytes, name: str, depth: int = 0) -> Iterator[tuple[str, str, s
                 if len(members) > _MOST_MEMBERS or sum(m.file_size for m in members) > _MOST_BYTES:
                     yield name, "unreadable", "archive too large to look through"
                     return
-                yield f"{name}!", "names", "\n".join(m.filename for m in members) + "\n" + archive.comment.decode("latin-1")
+                yield (
+                    f"{name}!",
+                    "names",
+                    "\n".join(m.filename for m in members) + "\n" + archive.comment.decode("latin-1"),
+                )
                 for member in members:
                     if not member.is_dir():
                         yield from _units(archive.read(member), f"{name}!{member.filename}", depth + 1)
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError, ValueError) as error:
+        except (
+            zipfile.BadZipFile,
+            RuntimeError,
+            NotImplementedError,
+            EOFError,
+            OSError,
+            ValueError,
+        ) as error:
             yield name, "unreadable", f"{type(error).__name__}: {error}"
         return
     if data[:2] == b"\x1f\x8b":
@@ -191,7 +225,12 @@ def _strings(value: Any) -> Iterator[str]:
 def _untagged(text: str) -> str:
     """XML as it reads: inside a paragraph tags vanish, so a name spread over runs is whole again."""
     text = re.sub(r"</w:p>|</w:tc>|<w:(?:tab|br|cr)\b[^>]*>|</(?:p|div|td|li|h\d|tr)>", "\n", text)
-    attributes = "\n".join(m[1] for m in re.finditer(r"""\b(?:descr|title|name|alt|alias|tooltip|val|Target|instr)=["']([^"']+)["']""", text))
+    attributes = "\n".join(
+        m[1]
+        for m in re.finditer(
+            r"""\b(?:descr|title|name|alt|alias|tooltip|val|Target|instr)=["']([^"']+)["']""", text
+        )
+    )
     return html.unescape(re.sub(r"<[^<>]*>", "", text) + "\n" + attributes)
 
 
@@ -216,8 +255,12 @@ def _readings(file: str, kind: str, text: str) -> Iterator[tuple[int, str, bool]
             yield number, html.unescape(row) if "&" in row else row, True
 
 
-def leak_scan(paths: Sequence[Path | str], known: KnownValues | None = None, roster: Iterable[dict[str, Any]] = (),
-              min_anonymity: int = 3) -> list[Leak]:
+def leak_scan(
+    paths: Sequence[Path | str],
+    known: KnownValues | None = None,
+    roster: Iterable[dict[str, Any]] = (),
+    min_anonymity: int = 3,
+) -> list[Leak]:
     """Every trace of personal data in the files (folders are walked), file by file; an empty list means none was found."""
     look = wanted(known, roster)
     leaks: list[Leak] = []
@@ -285,7 +328,12 @@ def _line_leaks(file: str, line: int, reading: str, look: Wanted, least: int, bi
                 yield Leak(file, line, kind, _short(text, *match.span()))
     for match in _NIT.finditer(_RUN.sub(lambda run: "#" * len(run[0]), text)):
         number = re.sub(r"\D", "", match[1])
-        remainder = sum(int(d) * w for d, w in zip(reversed(number), (3, 7, 13, 17, 19, 23, 29, 37, 41), strict=False)) % 11
+        remainder = (
+            sum(
+                int(d) * w for d, w in zip(reversed(number), (3, 7, 13, 17, 19, 23, 29, 37, 41), strict=False)
+            )
+            % 11
+        )
         if int(match[2]) == (remainder if remainder < 2 else 11 - remainder):
             yield Leak(file, line, "nit", _short(text, *match.span()))
     if look.values:
@@ -294,14 +342,29 @@ def _line_leaks(file: str, line: int, reading: str, look: Wanted, least: int, bi
                 yield Leak(file, line, kind_of, _short(text, *match.span()))
     for party, people in look.parties.items():
         if people < least:
-            bare = re.sub(r"^(?:partido|movimiento|coalicion|grupo significativo de ciudadanos)\s+", "", party)
+            bare = re.sub(
+                r"^(?:partido|movimiento|coalicion|grupo significativo de ciudadanos)\s+", "", party
+            )
             for match in re.finditer(rf"(?<!\w){re.escape(bare)}(?!\w)", text):
-                if len(bare.split()) > 1 and re.search(r"\b(?:concejal|edil|partido|movimiento|bancada|honorable|vocer)", text[max(0, match.start() - 80) : match.end() + 80]):
-                    yield Leak(file, line, "anonymity", f"role and party describe {people} of at least {least}: " + _short(text, *match.span()))
+                if len(bare.split()) > 1 and re.search(
+                    r"\b(?:concejal|edil|partido|movimiento|bancada|honorable|vocer)",
+                    text[max(0, match.start() - 80) : match.end() + 80],
+                ):
+                    yield Leak(
+                        file,
+                        line,
+                        "anonymity",
+                        f"role and party describe {people} of at least {least}: "
+                        + _short(text, *match.span()),
+                    )
 
 
-def leak_gate(paths: Sequence[Path | str], known: KnownValues | None = None, roster: Iterable[dict[str, Any]] = (),
-              min_anonymity: int = 3) -> int:
+def leak_gate(
+    paths: Sequence[Path | str],
+    known: KnownValues | None = None,
+    roster: Iterable[dict[str, Any]] = (),
+    min_anonymity: int = 3,
+) -> int:
     """Number of files looked through; `GateError` names the first finds. No files, or one that cannot be read, is a no too."""
     files = list(_files(paths))
     if not files:
@@ -309,6 +372,9 @@ def leak_gate(paths: Sequence[Path | str], known: KnownValues | None = None, ros
     leaks = leak_scan(files, known, roster, min_anonymity)
     if leaks:
         shown = "; ".join(f"{x.file}:{x.line} {x.kind} {x.excerpt}" for x in leaks[:3])
-        raise GateError(f"{len(leaks)} trace(s) of personal data: {shown}", where=leaks[0].file,
-                        remedy="Nothing was sent. Mask these places (add the name to the roster if it is a councillor's) and build again")
+        raise GateError(
+            f"{len(leaks)} trace(s) of personal data: {shown}",
+            where=leaks[0].file,
+            remedy="Nothing was sent. Mask these places (add the name to the roster if it is a councillor's) and build again",
+        )
     return len(files)

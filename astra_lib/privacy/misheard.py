@@ -28,14 +28,18 @@ from .people import COMMON, WEAK_ROLES, Mention, Roster, Token, rare, tokenize
 NOISY = 0.025  # a good recogniser's speech stays below .011, capitals or not, a bad one's above .03, session by session
 _ROLE_SOUND = re.compile(r"(?:sej|cej)[ao][lrd][aeo]?$|^[ck]on?[sc]e[jgh]")
 _ANSWERS = frozenset("si no presente ausente positivo negativo".split())
-_MONTHS = frozenset("enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre".split())
+_MONTHS = frozenset(
+    "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre".split()
+)
 _SPLIT = re.compile(r"[\n:;¿¡!]")  # a bad recogniser puts points and commas inside names
 _SENTENCE = re.compile(r"[\n:;¿¡!?.]")
 
 
 def unknown(token: Token) -> bool:
     """No Spanish word and on no list of names."""
-    return rare(token.text) and not any(token.key in names for names in (GIVEN, SURNAMES, FOREIGN_GIVEN, FOREIGN_SURNAMES))
+    return rare(token.text) and not any(
+        token.key in names for names in (GIVEN, SURNAMES, FOREIGN_GIVEN, FOREIGN_SURNAMES)
+    )
 
 
 def noise(spoken: Iterable[Sequence[Token]]) -> float:
@@ -44,7 +48,9 @@ def noise(spoken: Iterable[Sequence[Token]]) -> float:
     texts = [list(text) for text in spoken]
     words, strange = sum(map(len, texts)), 0
     for tokens in texts:
-        named = [i for i, t in enumerate(tokens) if (t.key in GIVEN or t.key in SURNAMES) and t.key not in COMMON]
+        named = [
+            i for i, t in enumerate(tokens) if (t.key in GIVEN or t.key in SURNAMES) and t.key not in COMMON
+        ]
         beside = {i + step for i in named for step in (-2, -1, 1, 2)}
         strange += sum(unknown(t) and not t.cap and i not in beside for i, t in enumerate(tokens))
     return strange / words if words >= 30 else 0.0
@@ -56,14 +62,20 @@ def _council_sounds() -> frozenset[str]:
 
     written = " ".join([*COUNCIL, *NEGATIVE, *SPOKEN])
     words = {fold(w) for w in re.findall(r"(?<![\w{])[^\W\d_]{4,}(?![\w}])", written) if w.islower()}
-    return frozenset(phonetic(w) for w in words | set(COUNCIL_WORDS) | set(FILLERS) | set(ROLES) | _MONTHS if is_spanish_word(w) and len(w) > 3)
+    return frozenset(
+        phonetic(w)
+        for w in words | set(COUNCIL_WORDS) | set(FILLERS) | set(ROLES) | _MONTHS
+        if is_spanish_word(w) and len(w) > 3
+    )
 
 
 class Vocabulary:
     """The sounds of ordinary words: the council's, and those of the session's own texts."""
 
     def __init__(self, texts: Iterable[Sequence[Token]]) -> None:
-        words = {t.text for text in texts for t in text if len(t.key) > 3 and not t.cap and is_spanish_word(t.text)}
+        words = {
+            t.text for text in texts for t in text if len(t.key) > 3 and not t.cap and is_spanish_word(t.text)
+        }
         self.sounds: dict[int, list[str]] = {}
         for sound in _council_sounds() | {phonetic(w) for w in words}:
             self.sounds.setdefault(len(sound), []).append(sound)
@@ -80,7 +92,9 @@ class Vocabulary:
             off = 1 if len(sound) < 7 else 2
             self._near[key] = any(
                 extractOne(sound, self.sounds[n], scorer=Levenshtein.distance, score_cutoff=off) is not None
-                for n in range(len(sound) - off, len(sound) + off + 1) if n in self.sounds)
+                for n in range(len(sound) - off, len(sound) + off + 1)
+                if n in self.sounds
+            )
         return self._near[key]
 
 
@@ -101,12 +115,18 @@ def believable(tokens: Sequence[Token], mention: Mention, words: Vocabulary) -> 
     """Is there more to a mention in noisy speech than a word that no dictionary has?"""
     if mention.layer in ("roster", "known", "heard", "again"):
         return True
-    inside = [i for i, t in enumerate(tokens) if mention.start <= t.start < mention.end and t.key not in PARTICLES]
+    inside = [
+        i for i, t in enumerate(tokens) if mention.start <= t.start < mention.end and t.key not in PARTICLES
+    ]
     if not inside:
         return False
     first = inside[0]
-    if first > 1 and tokens[first - 1].key == "de" and len(inside) == 1 and (
-            tokens[first - 2].key in FUNCTION_WORDS or re.search(r"\d", _gap(tokens, first))):
+    if (
+        first > 1
+        and tokens[first - 1].key == "de"
+        and len(inside) == 1
+        and (tokens[first - 2].key in FUNCTION_WORDS or re.search(r"\d", _gap(tokens, first)))
+    ):
         return False  # "veintiocho de Ariel", "23 de Avril"
     names = [i for i in inside if _name(tokens[i])]
     strange = [i for i in inside if unknown(tokens[i]) and not words.near(tokens[i].text)]
@@ -126,7 +146,9 @@ def trimmed(tokens: Sequence[Token], mention: Mention, words: Vocabulary) -> Men
     if mention.layer not in ("crf", "trigger", "lists"):
         return mention
     for end in (-1, 0):
-        while len(inside) > 1 and (unknown(inside[end]) and words.near(inside[end].text) or not end and inside[0].key in PARTICLES):
+        while len(inside) > 1 and (
+            unknown(inside[end]) and words.near(inside[end].text) or not end and inside[0].key in PARTICLES
+        ):
             inside.pop(end)
     return replace(mention, start=inside[0].start, end=inside[-1].end) if inside else mention
 
@@ -160,7 +182,15 @@ class Ear:
         if n < 2 or any(len(w) < 2 for w in names):
             return
         given, last = (names[:2], names[2:]) if n > 3 else (names[:1], names[1:])
-        whole = {names, (*last, *given), (given[0], last[0]), (*given, last[0]), (given[0], *last), last, given}
+        whole = {
+            names,
+            (*last, *given),
+            (given[0], last[0]),
+            (*given, last[0]),
+            (given[0], *last),
+            last,
+            given,
+        }
         for form in sorted(whole, key=lambda f: (-len(f), f)):
             self._form(form, names, who, alone=len(form) == 1)
         for word in (last[0], given[0]):
@@ -172,7 +202,11 @@ class Ear:
             return
         if sound in self.forms and self.forms[sound][0] != names:
             if alone or len(form) < 3:
-                self.forms[sound] = ((), frozenset(), alone)  # two people share it: it is somebody's name, but whose
+                self.forms[sound] = (
+                    (),
+                    frozenset(),
+                    alone,
+                )  # two people share it: it is somebody's name, but whose
             return
         self.forms.setdefault(sound, (names, who, alone))
 
@@ -191,10 +225,20 @@ class Ear:
         for row, column in zip(*np.nonzero(scores), strict=True):
             a, b, sound = windows[row]
             names, who, alone = self.forms[forms[column]]
-            margin = int(scores[row, column]) + self.slack - self._least(min(len(sound), len(forms[column])), alone, announces(tokens, a) or alone and self._called(tokens, a, b))
+            margin = (
+                int(scores[row, column])
+                + self.slack
+                - self._least(
+                    min(len(sound), len(forms[column])),
+                    alone,
+                    announces(tokens, a) or alone and self._called(tokens, a, b),
+                )
+            )
             if margin >= 0 and self._worth(tokens[a:b], alone):
                 # what is covered weighs as well as how well it agrees: a whole name before the best half of it
-                found.append((-(int(scores[row, column]) - 50) * (len(sound) + len(forms[column])), a, b, names, who))
+                found.append(
+                    (-(int(scores[row, column]) - 50) * (len(sound) + len(forms[column])), a, b, names, who)
+                )
         taken: set[int] = set()
         for _, a, b, names, who in sorted(found, key=lambda f: f[:3]):
             if not taken & set(range(a, b)):
@@ -205,7 +249,7 @@ class Ear:
         for a, token in enumerate(tokens):
             sound = ""
             for b in range(a, min(a + most, len(tokens))):
-                if b > a and self.split.search(text[tokens[b - 1].end:tokens[b].start]):
+                if b > a and self.split.search(text[tokens[b - 1].end : tokens[b].start]):
                     break
                 sound += phonetic(tokens[b].text)
                 if len(sound) > 34:
@@ -218,7 +262,9 @@ class Ear:
         """Per cent of the sounds that must agree: the shorter a name, the more; less after a role."""
         if alone:
             return (76 if length > 5 else 84) if announced else 101
-        return (72 if length > 17 else 76 if length > 13 else 84 if length > 9 else 90) - (6 if announced else 0)
+        return (72 if length > 17 else 76 if length > 13 else 84 if length > 9 else 90) - (
+            6 if announced else 0
+        )
 
     @staticmethod
     def _called(tokens: Sequence[Token], a: int, b: int) -> bool:
@@ -234,6 +280,6 @@ class Ear:
 def written_names(text: str, found: Iterable[Mention]) -> Iterator[tuple[str, ...]]:
     """Folded words of the full names that minutes give."""
     for m in found:
-        words = tuple(t.key for t in tokenize(text[m.start:m.end]) if t.key not in PARTICLES)
+        words = tuple(t.key for t in tokenize(text[m.start : m.end]) if t.key not in PARTICLES)
         if 2 <= len(words) <= 5 and m.score >= 0.5 and (m.layer != "crf" or m.score >= 0.8):
             yield words

@@ -28,11 +28,14 @@ from ..spanish.lists import (
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _BREAK = re.compile(r"[.!?:;\n•\t\"“”«»()¿¡]")
-_COURTESY = frozenset("honorable honorables h c hc hh doctor doctora dr dra senor senora sr sra don dona ingeniero ingeniera arquitecto arquitecta "
-                      "abogado abogada licenciado licenciada ing arq lic mg phd general municipal encargado encargada (e) distinguido distinguida "
-                      "estimado estimada querido querida apreciado apreciada electo electa".split())
+_COURTESY = frozenset(
+    "honorable honorables h c hc hh doctor doctora dr dra senor senora sr sra don dona ingeniero ingeniera arquitecto arquitecta "
+    "abogado abogada licenciado licenciada ing arq lic mg phd general municipal encargado encargada (e) distinguido distinguida "
+    "estimado estimada querido querida apreciado apreciada electo electa".split()
+)
 # surnames and given names that speech uses as words all the time
-COMMON = frozenset("""
+COMMON = frozenset(
+    """
 bueno claro ante calle casas llano llanos mesa plaza puerta puertas camino valle campo campos cuenta rey reyes julio casa blanco
 cruz paz sol luz mar flor gloria esperanza rosa victoria consuelo mercedes milagros socorro amparo soledad concepcion pilar piedad
 dolores lagos rincon puente puentes fuentes fuente torres torre castillo castilla palacio palacios mina moral prado costa sierra rueda
@@ -53,30 +56,43 @@ anzola barcia becerril cabello cantero cascante centeno chalan cogollo colina co
 gavilanes hidalgo huertas lazo macea madrigal maduro matute montano morillo moros olmedo parada pareja pava pomares rozo serpa tirado veloz
 vidales viera zafra
 caridad elias eva tania sara ines abel adela celeste constanza prudencia trinidad asuncion gracia fe virginia florencia cristal cristo cristobal jesus dios maria
-""".split())
-WEAK_ROLES = frozenset("presidente presidenta secretario secretaria vicepresidente vicepresidenta general mayor padre madre hijo hija hermano hermana "
-                        "menor joven nino nina maestro maestra jefe jefa director directora comandante profesional auditor auditora representante "
-                        "usuario usuaria estudiante paciente amigo amiga comerciante artista nombre delegado delegada docente juez trabajadora tio tia "
-                        "abuelo abuela esposo esposa companero companera invitado invitada alcalde alcaldesa gerente concejales concejalas senores "
-                        "victima veterinaria lider contador contadora defensor defensora inspector inspectora habitante campesino campesina fiscal".split())
-_OFFICE = frozenset("de del la las los el y en para e general municipal encargado encargada departamental distrital nacional ejecutivo ejecutiva "
-                    "administrativo administrativa tecnico tecnica juridico juridica".split())
-_HEAD_TAIL = frozenset("educativa educativo municipal departamental nacional rural urbano urbana publica publico tecnica tecnico tecnologica de del la las "
-                       "los el normal superior mayor menor distrital oficial privada privado central comunal e integrado integrada infantil deportivo "
-                       "deportiva agropecuaria industrial comercial regional metropolitano metropolitana sur norte estatal eclesiastica religiosa cultural "
-                       "social vial internacional militar naval mixto mixta media basica primaria secundaria".split())
+""".split()
+)
+WEAK_ROLES = frozenset(
+    "presidente presidenta secretario secretaria vicepresidente vicepresidenta general mayor padre madre hijo hija hermano hermana "
+    "menor joven nino nina maestro maestra jefe jefa director directora comandante profesional auditor auditora representante "
+    "usuario usuaria estudiante paciente amigo amiga comerciante artista nombre delegado delegada docente juez trabajadora tio tia "
+    "abuelo abuela esposo esposa companero companera invitado invitada alcalde alcaldesa gerente concejales concejalas senores "
+    "victima veterinaria lider contador contadora defensor defensora inspector inspectora habitante campesino campesina fiscal".split()
+)
+_OFFICE = frozenset(
+    "de del la las los el y en para e general municipal encargado encargada departamental distrital nacional ejecutivo ejecutiva "
+    "administrativo administrativa tecnico tecnica juridico juridica".split()
+)
+_HEAD_TAIL = frozenset(
+    "educativa educativo municipal departamental nacional rural urbano urbana publica publico tecnica tecnico tecnologica de del la las "
+    "los el normal superior mayor menor distrital oficial privada privado central comunal e integrado integrada infantil deportivo "
+    "deportiva agropecuaria industrial comercial regional metropolitano metropolitana sur norte estatal eclesiastica religiosa cultural "
+    "social vial internacional militar naval mixto mixta media basica primaria secundaria".split()
+)
 
 
 # "Ruiz del Río", "De la Torre"
-_SURNAME_HEADS = frozenset("torre iglesia rio fuente puente casa calle plaza vega hoz cruz villa valle llano cerro camino mar loma playa cuesta campo".split())
+_SURNAME_HEADS = frozenset(
+    "torre iglesia rio fuente puente casa calle plaza vega hoz cruz villa valle llano cerro camino mar loma playa cuesta campo".split()
+)
 # of those, the ones that speech without capitals hardly uses after a name for anything else: "verónica de la torre"
-_HEADS_SAID = frozenset("torre iglesia hoz vega cruz rosa espriella ossa pava cisne fuente hoya cuesta".split())
+_HEADS_SAID = frozenset(
+    "torre iglesia hoz vega cruz rosa espriella ossa pava cisne fuente hoya cuesta".split()
+)
 _NOBLE = frozenset("de del di da dos van von der den du le bin ben".split())
 # institutions that belong to people instead of being named after them: "el gobierno de X"
-_OWNED = frozenset("gobierno partido grupo proyecto plan programa ministerio embajada juzgado fiscalia tribunal policia nacion republica estado pais servicio "
-                   "comision camara empresa archivo casa finca hogar hacienda liga premio base camino circuito consejo concejo consorcio contraloria "
-                   "federacion foro unidad union linea mar puerto hotel restaurante revista compania academia reserva orquesta linea sociedad club "
-                   "sindicato asociacion cuenta departamento distrito provincia region".split())
+_OWNED = frozenset(
+    "gobierno partido grupo proyecto plan programa ministerio embajada juzgado fiscalia tribunal policia nacion republica estado pais servicio "
+    "comision camara empresa archivo casa finca hogar hacienda liga premio base camino circuito consejo concejo consorcio contraloria "
+    "federacion foro unidad union linea mar puerto hotel restaurante revista compania academia reserva orquesta linea sociedad club "
+    "sindicato asociacion cuenta departamento distrito provincia region".split()
+)
 
 
 @dataclass(frozen=True)
@@ -137,10 +153,21 @@ class Roster:
         roster = cls()
         for number, row in enumerate(rows):
             if not isinstance(row, dict) or not str(row.get("name", "")).strip():
-                raise InputError("a roster row needs a name", where=f"roster row {number}", remedy="Rows are {key, name, role, party}")
+                raise InputError(
+                    "a roster row needs a name",
+                    where=f"roster row {number}",
+                    remedy="Rows are {key, name, role, party}",
+                )
             names = tuple(t for t in (fold(w) for w in _TOKEN.findall(row["name"])) if t not in PARTICLES)
             surnames = frozenset(names[2:] if len(names) > 3 else names[1:])
-            person = Person(str(row.get("key") or f"p{number}"), row["name"].strip(), row.get("role") or "", row.get("party") or "", names, surnames)
+            person = Person(
+                str(row.get("key") or f"p{number}"),
+                row["name"].strip(),
+                row.get("role") or "",
+                row.get("party") or "",
+                names,
+                surnames,
+            )
             if any(p.key == person.key for p in roster.people):
                 raise InputError(f"key {person.key!r} twice", where=f"roster row {number}")
             roster.people.append(person)
@@ -156,8 +183,13 @@ class Roster:
         key = phonetic(word)
         if fold(word) in GIVEN or fold(word) in SURNAMES or is_spanish_word(word):
             return set()
-        return {p for sound, people in self.by_sound.items() for p in people
-                if len(sound) > 3 and Levenshtein.distance(key, sound, score_cutoff=2) <= (1 if len(sound) < 8 else 2)}
+        return {
+            p
+            for sound, people in self.by_sound.items()
+            for p in people
+            if len(sound) > 3
+            and Levenshtein.distance(key, sound, score_cutoff=2) <= (1 if len(sound) < 8 else 2)
+        }
 
     def person(self, key: str) -> Person:
         return next(p for p in self.people if p.key == key)
@@ -169,13 +201,22 @@ def tokenize(text: str) -> list[Token]:
     last = 0
     for match in _TOKEN.finditer(text):
         gap = text[last : match.start()]
-        tokens.append(Token(match.start(), match.end(), match[0], fold(match[0]), not tokens or bool(_BREAK.search(gap)), not gap.strip() and "\n" not in gap))
+        tokens.append(
+            Token(
+                match.start(),
+                match.end(),
+                match[0],
+                fold(match[0]),
+                not tokens or bool(_BREAK.search(gap)),
+                not gap.strip() and "\n" not in gap,
+            )
+        )
         last = match.end()
     return tokens
 
 
 def letter_case(tokens: Sequence[Token]) -> str:
-    """"mixed" where capitals carry meaning, "upper" or "lower" where they do not."""
+    """ "mixed" where capitals carry meaning, "upper" or "lower" where they do not."""
     words = [t for t in tokens if len(t.text) > 1]
     if not words:
         return "mixed"
@@ -199,11 +240,23 @@ def looks_like_name(key: str) -> bool:
 def rare(text: str) -> bool:
     """No Spanish word, no place: only a name, a foreign word or a slip of the recogniser is left."""
     key = fold(text)
-    return len(key) > 3 and key not in PLACES and key not in INSTITUTION_HEADS and key not in ROLES and not is_spanish_word(text) and not is_spanish_word(key)
+    return (
+        len(key) > 3
+        and key not in PLACES
+        and key not in INSTITUTION_HEADS
+        and key not in ROLES
+        and not is_spanish_word(text)
+        and not is_spanish_word(key)
+    )
 
 
 def _blocked(token: Token) -> bool:
-    return token.key in ROLES or token.key in INSTITUTION_HEADS and not _listed(token.key) or token.key in _COURTESY
+    return (
+        token.key in ROLES
+        or token.key in INSTITUTION_HEADS
+        and not _listed(token.key)
+        or token.key in _COURTESY
+    )
 
 
 def starts_name(token: Token, case: str) -> bool:
@@ -220,11 +273,20 @@ def grow(tokens: Sequence[Token], i: int, case: str, most: int = 7) -> int:
     j = i + 1
     while j < len(tokens) and j - i < most and tokens[j].joined:
         token = tokens[j]
-        if token.key in PARTICLES and token.key not in ("e", "da", "san") and (token.key != "y" or case == "mixed"):
+        if (
+            token.key in PARTICLES
+            and token.key not in ("e", "da", "san")
+            and (token.key != "y" or case == "mixed")
+        ):
             k = j + 1
             while k < len(tokens) and tokens[k].joined and tokens[k].key in ("la", "las", "los"):
                 k += 1
-            if token.key == "y" or k >= len(tokens) or not tokens[k].joined or not _continues(tokens[k], case, True):
+            if (
+                token.key == "y"
+                or k >= len(tokens)
+                or not tokens[k].joined
+                or not _continues(tokens[k], case, True)
+            ):
                 break
             j = k + 1
         elif _continues(token, case, False):
@@ -240,8 +302,16 @@ def _continues(token: Token, case: str, after_particle: bool) -> bool:
     if case == "mixed":
         if after_particle and token.cap and token.key in _SURNAME_HEADS:
             return True
-        return token.cap and (not after_particle or _listed(token.key) or token.key not in PLACES and not token.first)
-    return _listed(token.key) and (token.key not in COMMON or not after_particle) or rare(token.text) or after_particle and token.key in _HEADS_SAID
+        return token.cap and (
+            not after_particle or _listed(token.key) or token.key not in PLACES and not token.first
+        )
+    return (
+        _listed(token.key)
+        and (token.key not in COMMON or not after_particle)
+        or rare(token.text)
+        or after_particle
+        and token.key in _HEADS_SAID
+    )
 
 
 def extended(tokens: Sequence[Token], mention: Mention, case: str) -> Mention:
@@ -251,21 +321,55 @@ def extended(tokens: Sequence[Token], mention: Mention, case: str) -> Mention:
         return mention
     first, last = inside[0], inside[-1]
     if mention.layer == "roster":  # two councillors may stand side by side: theirs ends where the roster says
-        return replace(mention, start=0) if 0 < first < 4 and all(t.key in PARTICLES for t in tokens[:first]) else mention
-    while last + 1 < len(tokens) and tokens[last + 1].joined and _continues(tokens[last + 1], case, False) and not tokens[last + 1].first:
+        return (
+            replace(mention, start=0)
+            if 0 < first < 4 and all(t.key in PARTICLES for t in tokens[:first])
+            else mention
+        )
+    while (
+        last + 1 < len(tokens)
+        and tokens[last + 1].joined
+        and _continues(tokens[last + 1], case, False)
+        and not tokens[last + 1].first
+    ):
         last += 1
-    while first > 0 and tokens[first].joined and not tokens[first - 1].first and starts_name(tokens[first - 1], case) and not named_thing(tokens, first - 1, case):
+    while (
+        first > 0
+        and tokens[first].joined
+        and not tokens[first - 1].first
+        and starts_name(tokens[first - 1], case)
+        and not named_thing(tokens, first - 1, case)
+    ):
         first -= 1
-    honour = first > 1 and (tokens[first - 2].key, tokens[first - 1].key) == ("h", "c")  # "H.C. Urrea" is no initial
-    while not honour and first > 0 and len(tokens[first - 1].text) == 1 and (tokens[first - 1].cap or case != "mixed") and _initial(tokens[first - 1], tokens[first]):
+    honour = first > 1 and (tokens[first - 2].key, tokens[first - 1].key) == (
+        "h",
+        "c",
+    )  # "H.C. Urrea" is no initial
+    while (
+        not honour
+        and first > 0
+        and len(tokens[first - 1].text) == 1
+        and (tokens[first - 1].cap or case != "mixed")
+        and _initial(tokens[first - 1], tokens[first])
+    ):
         first -= 1
-    if 0 < first < 4 and all(t.key in PARTICLES for t in tokens[:first]):  # a line that starts "DE ANGULO ORIANA"
+    if 0 < first < 4 and all(
+        t.key in PARTICLES for t in tokens[:first]
+    ):  # a line that starts "DE ANGULO ORIANA"
         first = 0
     if case == "mixed":  # "De la Serna", "Di Vaio": the particle is part of it when it is written so
         for back in (1, 2):
             head = tokens[first - back] if first >= back else None
-            if head and head.cap and not head.upper and head.key in _NOBLE and all(
-                    tokens[k].joined and (k == first or tokens[k].key in PARTICLES) for k in range(first - back + 1, first + 1)):
+            if (
+                head
+                and head.cap
+                and not head.upper
+                and head.key in _NOBLE
+                and all(
+                    tokens[k].joined and (k == first or tokens[k].key in PARTICLES)
+                    for k in range(first - back + 1, first + 1)
+                )
+            ):
                 first -= back
                 break
     return replace(mention, start=tokens[first].start, end=max(mention.end, tokens[last].end))
@@ -303,10 +407,21 @@ def find_roster(text: str, roster: Roster, tokens: Sequence[Token] | None = None
     hits: list[set[str]] = []
     for token in tokens:
         who = roster.by_name.get(token.key, set())
-        if not who and len(token.key) >= 4 and (token.key not in COMMON) and (rare(token.text) or _listed(token.key)):
+        if (
+            not who
+            and len(token.key) >= 4
+            and (token.key not in COMMON)
+            and (rare(token.text) or _listed(token.key))
+        ):
             who = roster.by_sound.get(phonetic(token.text), set())
         after_role = bool(hits) and tokens[len(hits) - 1].key in ROLES
-        if not who and after_role and len(token.key) >= 4 and token.key not in FUNCTION_WORDS and token.key not in DISCOURSE:
+        if (
+            not who
+            and after_role
+            and len(token.key) >= 4
+            and token.key not in FUNCTION_WORDS
+            and token.key not in DISCOURSE
+        ):
             who = roster.by_sound.get(phonetic(token.text), set())
         if not who and len(token.key) >= 4 and after_role and (case != "mixed" or token.cap):
             who = roster.nearly(token.text)
@@ -346,13 +461,19 @@ def _alone(tokens: Sequence[Token], i: int, case: str, roster: Roster, who: set[
     before = tokens[i - 1] if i else None
     if before and before.key in ROLES:
         return True
-    neighbours = [tokens[k] for k in (i - 1, i + 1) if 0 <= k < len(tokens) and (tokens[k].joined if k > i else token.joined)]
+    neighbours = [
+        tokens[k]
+        for k in (i - 1, i + 1)
+        if 0 <= k < len(tokens) and (tokens[k].joined if k > i else token.joined)
+    ]
     if case == "mixed":
         if not token.cap or (token.first and token.key in COMMON):
             return False
         # part of somebody else's name: the other layers have it
         return not any(n.cap and _listed(n.key) and not n.first for n in neighbours)
-    return rare(token.text) or (token.key not in COMMON and _listed(token.key) and not is_spanish_word(token.key))
+    return rare(token.text) or (
+        token.key not in COMMON and _listed(token.key) and not is_spanish_word(token.key)
+    )
 
 
 def find_triggered(text: str, tokens: Sequence[Token] | None = None) -> Iterator[Mention]:
@@ -364,7 +485,11 @@ def find_triggered(text: str, tokens: Sequence[Token] | None = None) -> Iterator
         if not role and not (token.key in ("h", "c", "hc") and token.text.isupper() and role is None):
             continue
         j = i + 1
-        while j < len(tokens) and (tokens[j].key in _COURTESY or tokens[j].key in ROLES) and not _breaks(text, tokens, j):
+        while (
+            j < len(tokens)
+            and (tokens[j].key in _COURTESY or tokens[j].key in ROLES)
+            and not _breaks(text, tokens, j)
+        ):
             role = ROLES.get(tokens[j].key, role) if ROLES.get(tokens[j].key) != "CIUDADANO" else role
             j += 1
         if role is None:
@@ -390,7 +515,13 @@ def _breaks(text: str, tokens: Sequence[Token], j: int) -> bool:
 
 def _announced_name(tokens: Sequence[Token], j: int, case: str, role_word: str) -> bool:
     token = tokens[j]
-    if _blocked(token) or token.key in PARTICLES or len(token.text) < 3 or token.key in DISCOURSE and token.first:
+    if (
+        _blocked(token)
+        or token.key in PARTICLES
+        or len(token.text) < 3
+        or token.key in DISCOURSE
+        and token.first
+    ):
         return False
     if case == "mixed":
         if not token.cap or token.key in ("concejo", "corporacion", "concejales", "municipio", "gobierno"):
@@ -399,7 +530,13 @@ def _announced_name(tokens: Sequence[Token], j: int, case: str, role_word: str) 
             return True
         after = tokens[j + 1] if j + 1 < len(tokens) and tokens[j + 1].joined else None
         goes_on = after is not None and (not after.cap or starts_name(after, case))
-        return role_word not in WEAK_ROLES and token.key not in PLACES and token.key not in FUNCTION_WORDS and not token.upper and goes_on
+        return (
+            role_word not in WEAK_ROLES
+            and token.key not in PLACES
+            and token.key not in FUNCTION_WORDS
+            and not token.upper
+            and goes_on
+        )
     following = tokens[j + 1] if j + 1 < len(tokens) and tokens[j + 1].joined else None
     if rare(token.text) or (token.key in GIVEN and token.key not in COMMON):
         return True
@@ -410,22 +547,38 @@ def _announced_name(tokens: Sequence[Token], j: int, case: str, role_word: str) 
     return role_word not in WEAK_ROLES and token.key not in DISCOURSE
 
 
-DISCOURSE = frozenset("bueno claro antes miren diez ante cuenta rey casa dios haber sera hay este esta estos esa segundo tres mayo abril julio ido justo grande fe campo caro".split())
+DISCOURSE = frozenset(
+    "bueno claro antes miren diez ante cuenta rey casa dios haber sera hay este esta estos esa segundo tres mayo abril julio ido justo grande fe campo caro".split()
+)
 
 
 def _after_office(text: str, tokens: Sequence[Token], j: int, case: str, role: str) -> Iterator[Mention]:
-    """"secretaria de Hacienda Paula Ríos", "gerente de la empresa de aguas, Óscar Lemus": a given name within ten words."""
+    """ "secretaria de Hacienda Paula Ríos", "gerente de la empresa de aguas, Óscar Lemus": a given name within ten words."""
     for k in range(j, min(j + 11, len(tokens))):
         gap = text[tokens[k - 1].end : tokens[k].start].strip()
         if gap not in ("", ",", "(", ", (", "-", "–", "e", "(e)", "(e),"):
             return
         token = tokens[k]
-        if case == "mixed" and not token.cap and gap == "," and k > j + 1 and token.key not in _COURTESY and token.key not in ROLES:
+        if (
+            case == "mixed"
+            and not token.cap
+            and gap == ","
+            and k > j + 1
+            and token.key not in _COURTESY
+            and token.key not in ROLES
+        ):
             return
         named = token.key in GIVEN and (token.cap if case == "mixed" else token.key not in COMMON)
         after = tokens[k + 1] if k + 1 < len(tokens) and tokens[k + 1].joined else None
-        if named and (gap or not named_thing(tokens, k, case)) and (gap.startswith(",") or after is not None and (
-                starts_name(after, case) or (case == "mixed" and after.cap and not _blocked(after)))):
+        if (
+            named
+            and (gap or not named_thing(tokens, k, case))
+            and (
+                gap.startswith(",")
+                or after is not None
+                and (starts_name(after, case) or (case == "mixed" and after.cap and not _blocked(after)))
+            )
+        ):
             yield Mention(token.start, tokens[grow(tokens, k, case) - 1].end, "trigger", role)
             return
 
@@ -436,7 +589,9 @@ def find_listed(text: str, tokens: Sequence[Token] | None = None) -> Iterator[Me
     case = letter_case(tokens)
     i = 0
     while i < len(tokens):
-        if not starts_name(tokens[i], case) and not (case == "mixed" and tokens[i].cap and _listed(tokens[i].key)):
+        if not starts_name(tokens[i], case) and not (
+            case == "mixed" and tokens[i].cap and _listed(tokens[i].key)
+        ):
             i += 1
             continue
         j = grow(tokens, i, case)
@@ -445,17 +600,34 @@ def find_listed(text: str, tokens: Sequence[Token] | None = None) -> Iterator[Me
         unlisted = sum(rare(t.text) for t in tokens[i:j])
         solid = given and (surnames or unlisted) and len(keys) > 1 or given > 1
         if case != "mixed" and solid:
-            solid = any(k not in COMMON and not is_spanish_word(k) or k in GIVEN and k not in COMMON for k in keys)
+            solid = any(
+                k not in COMMON and not is_spanish_word(k) or k in GIVEN and k not in COMMON for k in keys
+            )
         if not solid and case == "mixed" and len(keys) == 1 and keys[0] in SURNAMES and not tokens[i].first:
-            lone = keys[0] not in COMMON and keys[0] not in PLACES and keys[0] not in INSTITUTION_HEADS and keys[0] not in GIVEN and not tokens[i].upper
+            lone = (
+                keys[0] not in COMMON
+                and keys[0] not in PLACES
+                and keys[0] not in INSTITUTION_HEADS
+                and keys[0] not in GIVEN
+                and not tokens[i].upper
+            )
             if lone and not named_thing(tokens, i, case):
                 yield Mention(tokens[i].start, tokens[j - 1].end, "surname", "", frozenset(), 0.4)
         if solid and not named_thing(tokens, i, case):
-            yield Mention(tokens[i].start, tokens[j - 1].end, "lists", "", frozenset(), min(1.0, (given + surnames) / len(keys)))
+            yield Mention(
+                tokens[i].start,
+                tokens[j - 1].end,
+                "lists",
+                "",
+                frozenset(),
+                min(1.0, (given + surnames) / len(keys)),
+            )
         i = j
 
 
-def find_again(text: str, known: set[str], sounds: set[str], tokens: Sequence[Token] | None = None) -> Iterator[Mention]:
+def find_again(
+    text: str, known: set[str], sounds: set[str], tokens: Sequence[Token] | None = None
+) -> Iterator[Mention]:
     """Names the document has already given away, alone now. `known`: folded names; `sounds`: their phonetic keys."""
     tokens = tokenize(text) if tokens is None else tokens
     case = letter_case(tokens)
@@ -468,18 +640,42 @@ def find_again(text: str, known: set[str], sounds: set[str], tokens: Sequence[To
         if not seen or named_thing(tokens, i, case):
             continue
         if case == "mixed":
-            sure = token.cap and (not token.first or token.key not in COMMON and (rare(token.text) or _listed(token.key)))
+            sure = token.cap and (
+                not token.first or token.key not in COMMON and (rare(token.text) or _listed(token.key))
+            )
         else:
-            sure = rare(token.text) or _listed(token.key) and token.key not in COMMON and not is_spanish_word(token.key)
-        if sure or (i and tokens[i - 1].key in ROLES and token.joined and (token.cap or case != "mixed") and (_listed(token.key) or rare(token.text))):
+            sure = (
+                rare(token.text)
+                or _listed(token.key)
+                and token.key not in COMMON
+                and not is_spanish_word(token.key)
+            )
+        if sure or (
+            i
+            and tokens[i - 1].key in ROLES
+            and token.joined
+            and (token.cap or case != "mixed")
+            and (_listed(token.key) or rare(token.text))
+        ):
             yield Mention(token.start, token.end, "again")
 
 
 def places_named(texts: Sequence[Sequence[Token]], found: Sequence[Sequence[Mention]]) -> set[str]:
     """Folded words that the document uses as a place ("la provincia de X", "volcán X"), on no list of names, and in no sure name."""
-    places = {t.key for tokens in texts for i, t in enumerate(tokens)
-              if not _listed(t.key) and t.cap and any(
-                  i >= n and tokens[i - n].key in GEOGRAPHIC and all(x.key in PARTICLES and x.joined for x in tokens[i - n + 1 : i]) and t.joined for n in (1, 2, 3))}
+    places = {
+        t.key
+        for tokens in texts
+        for i, t in enumerate(tokens)
+        if not _listed(t.key)
+        and t.cap
+        and any(
+            i >= n
+            and tokens[i - n].key in GEOGRAPHIC
+            and all(x.key in PARTICLES and x.joined for x in tokens[i - n + 1 : i])
+            and t.joined
+            for n in (1, 2, 3)
+        )
+    }
     for tokens, mentions in zip(texts, found, strict=True):
         for m in mentions:
             if m.layer not in ("crf", "surname") and places:
@@ -510,8 +706,14 @@ def known_names(tokens: Sequence[Token], index: dict[str, list[tuple[str, ...]]]
         best = 0
         for words in index.get(tokens[i].key, ()):
             j = i + len(words)
-            if len(words) > best and j <= len(tokens) and all(
-                    t.key == w and (k == 0 or t.joined) for k, (t, w) in enumerate(zip(tokens[i:j], words, strict=True))):
+            if (
+                len(words) > best
+                and j <= len(tokens)
+                and all(
+                    t.key == w and (k == 0 or t.joined)
+                    for k, (t, w) in enumerate(zip(tokens[i:j], words, strict=True))
+                )
+            ):
                 best = len(words)
         if best:
             yield Mention(tokens[i].start, tokens[i + best - 1].end, "known")

@@ -21,8 +21,20 @@ from ..core.settings import Settings
 from ..core.tenants import check_tenant
 
 TYPES = (
-    "CONCEJAL", "FUNCIONARIO", "CIUDADANO", "PARTIDO", "CEDULA", "NIT", "TELEFONO", "CORREO", "DIRECCION", "PLACA",
-    "CUENTA", "IP", "TARJETA", "NACIMIENTO",
+    "CONCEJAL",
+    "FUNCIONARIO",
+    "CIUDADANO",
+    "PARTIDO",
+    "CEDULA",
+    "NIT",
+    "TELEFONO",
+    "CORREO",
+    "DIRECCION",
+    "PLACA",
+    "CUENTA",
+    "IP",
+    "TARJETA",
+    "NACIMIENTO",
 )
 PERSON_TYPES = TYPES[:3]
 _ANY = "|".join(TYPES)
@@ -37,7 +49,9 @@ def privacy_key(settings: Settings) -> bytes:
     """ASTRA_PRIVACY_KEY, or a key generated once under data_dir/privacy (mode 0600)."""
     if named := os.environ.get("ASTRA_PRIVACY_KEY"):
         if len(named) < 16:
-            raise InputError("the privacy key is too short", where="ASTRA_PRIVACY_KEY", remedy="Use 16 characters or more")
+            raise InputError(
+                "the privacy key is too short", where="ASTRA_PRIVACY_KEY", remedy="Use 16 characters or more"
+            )
         return named.encode()
     path = settings.data_dir / "privacy" / "key"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,8 +62,11 @@ def privacy_key(settings: Settings) -> bytes:
         # another process may be between creating and writing: its 44 bytes arrive at once
         key = path.read_bytes()
         if len(key) < 16:
-            raise InputError("the privacy key file is damaged", where=str(path),
-                             remedy="Restore it from a backup: without it the maps cannot be read") from None
+            raise InputError(
+                "the privacy key file is damaged",
+                where=str(path),
+                remedy="Restore it from a backup: without it the maps cannot be read",
+            ) from None
         return key
     with os.fdopen(handle, "wb") as out:
         out.write(base64.urlsafe_b64encode(os.urandom(32)))
@@ -103,8 +120,11 @@ class PlaceholderMap:
         try:
             state = json.loads(self._fernet.decrypt(self.path.read_bytes()))
         except (InvalidToken, ValueError):
-            raise InputError("the placeholder map cannot be decrypted", where=str(self.path),
-                             remedy="It was written with another ASTRA_PRIVACY_KEY, or is damaged") from None
+            raise InputError(
+                "the placeholder map cannot be decrypted",
+                where=str(self.path),
+                remedy="It was written with another ASTRA_PRIVACY_KEY, or is damaged",
+            ) from None
         if state["tenant"] != self.tenant:
             raise InputError(f"this map belongs to tenant {state['tenant']!r}", where=str(self.path))
         self.ids, self.values, self.guesses = state["ids"], state["values"], set(state["guesses"])
@@ -115,7 +135,13 @@ class PlaceholderMap:
         if self.path is None:
             return
         recent = dict(list(self.recent.items())[-_RECENT:])
-        state = {"tenant": self.tenant, "ids": self.ids, "values": self.values, "guesses": sorted(self.guesses), "recent": recent}
+        state = {
+            "tenant": self.tenant,
+            "ids": self.ids,
+            "values": self.values,
+            "guesses": sorted(self.guesses),
+            "recent": recent,
+        }
         atomic_write(self.path, self._fernet.encrypt(json.dumps(state, ensure_ascii=False).encode()))
         self.path.chmod(0o600)
         stat = self.path.stat()
@@ -170,7 +196,9 @@ class PlaceholderMap:
                     self.guesses.discard(found)
                     self._changed = True
                 return found
-            number = 1 + max((int(p[len(kind) + 2:-1]) for p in self.values if p.startswith(f"[{kind}_")), default=0)
+            number = 1 + max(
+                (int(p[len(kind) + 2 : -1]) for p in self.values if p.startswith(f"[{kind}_")), default=0
+            )
             placeholder = f"[{kind}_{number}]" if kind == "PARTIDO" else f"[{kind}_{number:02d}]"
             self.ids[self._digest(identity)], self.values[placeholder] = placeholder, value
             if not sure:
@@ -186,7 +214,11 @@ class PlaceholderMap:
 
     def people(self) -> dict[str, str]:
         """Placeholder -> name, of persons who surely are."""
-        return {p: v for p, v in self.values.items() if p[1:].rsplit("_", 1)[0] in PERSON_TYPES and p not in self.guesses}
+        return {
+            p: v
+            for p, v in self.values.items()
+            if p[1:].rsplit("_", 1)[0] in PERSON_TYPES and p not in self.guesses
+        }
 
     # ---- there and back
     def remember(self, masked: str, surfaces: list[str], xml: bool = False) -> None:

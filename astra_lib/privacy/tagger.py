@@ -83,7 +83,10 @@ def features(text: str, tokens: Sequence[Token]) -> list[list[str]]:
     shapes = [_shape(t, case) for t in tokens]
     gaps = [_gap(text, tokens, i) for i in range(len(tokens) + 1)]
     # a name's own letters say nothing about the next name; an ordinary word's do
-    keys = [t.key if c[-1] == "w" and c[0] in "-Hc" or c in ("part", "role") else "~" for t, c in zip(tokens, classes, strict=True)]
+    keys = [
+        t.key if c[-1] == "w" and c[0] in "-Hc" or c in ("part", "role") else "~"
+        for t, c in zip(tokens, classes, strict=True)
+    ]
     count = len(tokens)
 
     def at(values: list[str], i: int) -> str:
@@ -96,11 +99,35 @@ def features(text: str, tokens: Sequence[Token]) -> list[list[str]]:
         k1, m1 = at(keys, i - 1), at(keys, i + 1)
         end = token.key[-3:]
         row = [
-            f"c={c}", f"s={s}", f"cs={c}{s}", f"k={keys[i]}", f"g={gaps[i]}", f"h={gaps[i + 1]}", f"case={case}:{c}",
-            f"p={p1}", f"n={n1}", f"pc={p1}>{c}", f"cn={c}>{n1}", f"pcn={p1}>{c}>{n1}", f"pp={p2}>{p1}>{c}", f"nn={c}>{n1}>{n2}",
-            f"ps={at(shapes, i - 1)}{s}", f"sn={s}{at(shapes, i + 1)}", f"pk={k1}", f"nk={m1}", f"pks={k1}{s}", f"pkc={k1}>{c}", f"nkc={c}>{m1}",
-            f"pk2={at(keys, i - 2)}", f"nk2={at(keys, i + 2)}", f"pk21={at(keys, i - 2)}_{k1}", f"gcs={gaps[i]}{c}{s}", f"hcs={gaps[i + 1]}{c}{s}",
-            f"e={end}{c[-1]}", f"len={min(len(token.key), 9)}{c[-1]}", f"ne={m1[-2:]}{c}" if m1 not in "|~" else "ne=~",
+            f"c={c}",
+            f"s={s}",
+            f"cs={c}{s}",
+            f"k={keys[i]}",
+            f"g={gaps[i]}",
+            f"h={gaps[i + 1]}",
+            f"case={case}:{c}",
+            f"p={p1}",
+            f"n={n1}",
+            f"pc={p1}>{c}",
+            f"cn={c}>{n1}",
+            f"pcn={p1}>{c}>{n1}",
+            f"pp={p2}>{p1}>{c}",
+            f"nn={c}>{n1}>{n2}",
+            f"ps={at(shapes, i - 1)}{s}",
+            f"sn={s}{at(shapes, i + 1)}",
+            f"pk={k1}",
+            f"nk={m1}",
+            f"pks={k1}{s}",
+            f"pkc={k1}>{c}",
+            f"nkc={c}>{m1}",
+            f"pk2={at(keys, i - 2)}",
+            f"nk2={at(keys, i + 2)}",
+            f"pk21={at(keys, i - 2)}_{k1}",
+            f"gcs={gaps[i]}{c}{s}",
+            f"hcs={gaps[i + 1]}{c}{s}",
+            f"e={end}{c[-1]}",
+            f"len={min(len(token.key), 9)}{c[-1]}",
+            f"ne={m1[-2:]}{c}" if m1 not in "|~" else "ne=~",
         ]
         if i and named_thing(tokens, i, case):
             row += ["thing", f"thing{c}"]
@@ -127,13 +154,23 @@ def _says_name(token: Token) -> bool:
 
 def _doubtful(words: Sequence[Token], case: str, score: float) -> bool:
     """Where capitals carry meaning, a word without one, or a common word that opens a sentence, needs a surer tagger."""
-    if len(words) == 1 and words[0].key in DISCOURSE and (case != "mixed" or words[0].first or not words[0].cap):
+    if (
+        len(words) == 1
+        and words[0].key in DISCOURSE
+        and (case != "mixed" or words[0].first or not words[0].cap)
+    ):
         return True
     if words[0].key not in GIVEN and words[0].key in INSTITUTION_HEADS:
         return True
     if len(words) > 1 and words[0].key in SAINTS and score < 0.97:
         return True
-    if len(words) == 1 and words[0].key in PLACES and words[0].key not in GIVEN and words[0].key not in FOREIGN_GIVEN and score < 0.8:
+    if (
+        len(words) == 1
+        and words[0].key in PLACES
+        and words[0].key not in GIVEN
+        and words[0].key not in FOREIGN_GIVEN
+        and score < 0.8
+    ):
         return True
     if case == "mixed" and score < 0.93 and not any(_says_name(w) for w in words):
         return True
@@ -150,7 +187,11 @@ class NameModel:
 
         path = Path(path)
         if not path.is_file():
-            raise MissingError("the name model is missing", where=path.name, remedy="Train it: python -m astra_lib.privacy.tagger_training")
+            raise MissingError(
+                "the name model is missing",
+                where=path.name,
+                remedy="Train it: python -m astra_lib.privacy.tagger_training",
+            )
         self._turn = threading.Lock()  # the tagger holds one sequence at a time
         self.tagger: Any = pycrfsuite.Tagger()
         self.tagger.open(str(path))
@@ -179,12 +220,25 @@ class NameModel:
         found: list[Mention] = []
         i = 0
         while i < len(tokens):
-            if likely[i] < threshold or len(tokens[i].text) < 3 or tokens[i].key in PARTICLES or tokens[i].key in ROLES:
+            if (
+                likely[i] < threshold
+                or len(tokens[i].text) < 3
+                or tokens[i].key in PARTICLES
+                or tokens[i].key in ROLES
+            ):
                 i += 1
                 continue
             j = i + 1
             last = i
-            while j < len(tokens) and tokens[j].joined and (likely[j] >= (further if _trust(tokens[j], case) == 1.0 else threshold) or tokens[j].key in PARTICLES and tokens[j].key != "y"):
+            while (
+                j < len(tokens)
+                and tokens[j].joined
+                and (
+                    likely[j] >= (further if _trust(tokens[j], case) == 1.0 else threshold)
+                    or tokens[j].key in PARTICLES
+                    and tokens[j].key != "y"
+                )
+            ):
                 if tokens[j].key not in PARTICLES and tokens[j].key not in ROLES:
                     if self.tagger.marginal(BEGIN, j) > self.tagger.marginal(INSIDE, j):
                         break
@@ -192,7 +246,13 @@ class NameModel:
                 elif likely[j] < further / 2:
                     break
                 j += 1
-            if not _doubtful(tokens[i : last + 1], case, max(likely[i : last + 1])) and not named_thing(tokens, i, case):
-                found.append(Mention(tokens[i].start, tokens[last].end, "crf", "", frozenset(), max(likely[i : last + 1])))
+            if not _doubtful(tokens[i : last + 1], case, max(likely[i : last + 1])) and not named_thing(
+                tokens, i, case
+            ):
+                found.append(
+                    Mention(
+                        tokens[i].start, tokens[last].end, "crf", "", frozenset(), max(likely[i : last + 1])
+                    )
+                )
             i = last + 1
         return found

@@ -29,7 +29,9 @@ _CODAS = "  n n r s l m t k v ck rt ns tz ch nd wski vic ov son berg er in an".s
 
 def invented(r: random.Random) -> str:
     """A name that is on no list: syllables."""
-    name = "".join(r.choice(_ONSETS) + r.choice(_VOWELS) for _ in range(r.choice((1, 2, 2, 3)))) + r.choice(_CODAS)
+    name = "".join(r.choice(_ONSETS) + r.choice(_VOWELS) for _ in range(r.choice((1, 2, 2, 3)))) + r.choice(
+        _CODAS
+    )
     return name if len(name) > 3 else name + r.choice(_ONSETS) + r.choice(_VOWELS)
 
 
@@ -44,12 +46,20 @@ def _accented(word: str, r: random.Random) -> str:
 
 def _given(r: random.Random) -> str:
     roll = r.random()
-    return _accented(r.choice(_GIVEN), r) if roll < 0.72 else r.choice(_FGIVEN) if roll < 0.87 else invented(r)
+    return (
+        _accented(r.choice(_GIVEN), r) if roll < 0.72 else r.choice(_FGIVEN) if roll < 0.87 else invented(r)
+    )
 
 
 def _surname(r: random.Random) -> str:
     roll = r.random()
-    name = _accented(r.choice(_SURNAMES), r) if roll < 0.62 else r.choice(_FSURNAMES) if roll < 0.75 else invented(r)
+    name = (
+        _accented(r.choice(_SURNAMES), r)
+        if roll < 0.62
+        else r.choice(_FSURNAMES)
+        if roll < 0.75
+        else invented(r)
+    )
     if r.random() < 0.03:
         name += "-" + r.choice(_SURNAMES)
     return name
@@ -87,13 +97,17 @@ def place(r: random.Random) -> str:
     if roll < 0.7:
         return _title(_accented(r.choice(_PLACES), r))
     if roll < 0.8:
-        return r.choice(("San ", "Santa ", "Puerto ", "Villa ", "Ciudad ", "La ", "El ", "Los ")) + _title(_given(r))
+        return r.choice(("San ", "Santa ", "Puerto ", "Villa ", "Ciudad ", "La ", "El ", "Los ")) + _title(
+            _given(r)
+        )
     return _title(invented(r))
 
 
 def thing(r: random.Random) -> str:
     """A place or institution that carries a person's name."""
-    return f"{r.choice(THINGS)} {r.choice(('', '', '', 'de ', 'San ', 'Santa '))}{person(r, r.choice('FFSG'))}"
+    return (
+        f"{r.choice(THINGS)} {r.choice(('', '', '', 'de ', 'San ', 'Santa '))}{person(r, r.choice('FFSG'))}"
+    )
 
 
 def organisation(r: random.Random) -> str:
@@ -123,7 +137,11 @@ def fill(template: str, r: random.Random) -> tuple[str, list[tuple[int, int]]]:
         elif kind == "T":
             name = thing(r)
         elif kind == "N":
-            name = str(r.choice((r.randint(2, 90), r.randint(100, 9999), f"{r.randint(1, 999)}.{r.randint(100, 999)}")))
+            name = str(
+                r.choice(
+                    (r.randint(2, 90), r.randint(100, 9999), f"{r.randint(1, 999)}.{r.randint(100, 999)}")
+                )
+            )
         elif kind == "C":
             name = r.choice(_COMMON)
             name = name.capitalize() if not out or out.endswith(". ") else name
@@ -135,7 +153,20 @@ def fill(template: str, r: random.Random) -> tuple[str, list[tuple[int, int]]]:
     return out + template[last:], spans
 
 
-_HEARD = (("v", "b"), ("b", "v"), ("z", "s"), ("c", "s"), ("s", "z"), ("h", ""), ("ll", "y"), ("y", "ll"), ("j", "g"), ("qu", "k"), ("g", "j"), ("x", "s"))
+_HEARD = (
+    ("v", "b"),
+    ("b", "v"),
+    ("z", "s"),
+    ("c", "s"),
+    ("s", "z"),
+    ("h", ""),
+    ("ll", "y"),
+    ("y", "ll"),
+    ("j", "g"),
+    ("qu", "k"),
+    ("g", "j"),
+    ("x", "s"),
+)
 
 
 def recased(text: str, spans: list[tuple[int, int]], r: random.Random) -> tuple[str, list[tuple[int, int]]]:
@@ -184,7 +215,9 @@ def labels(tokens, spans) -> list[str]:
     out = []
     for token in tokens:
         inside = next(((a, b) for a, b in spans if a <= token.start < b), None)
-        first = inside is not None and not any(inside[0] <= t.start < token.start for t in tokens if t.start < token.start)
+        first = inside is not None and not any(
+            inside[0] <= t.start < token.start for t in tokens if t.start < token.start
+        )
         out.append(OUT if inside is None else BEGIN if first else INSIDE)
     return out
 
@@ -195,7 +228,15 @@ def train(out: Path, count: int = 24_000, seed: int = 20261122, iterations: int 
 
     trainer = pycrfsuite.Trainer(verbose=False)
     trainer.select("lbfgs")
-    trainer.set_params({"c1": 0.4, "c2": 0.05, "max_iterations": iterations, "feature.minfreq": 4, "feature.possible_transitions": True})
+    trainer.set_params(
+        {
+            "c1": 0.4,
+            "c2": 0.05,
+            "max_iterations": iterations,
+            "feature.minfreq": 4,
+            "feature.possible_transitions": True,
+        }
+    )
     for text, spans in composed(count, seed):
         tokens = tokenize(text)
         if tokens:
@@ -210,7 +251,11 @@ def train(out: Path, count: int = 24_000, seed: int = 20261122, iterations: int 
             continue
         for said, is_ in zip(tagger.tag(features(text, tokens)), labels(tokens, spans), strict=True):
             right, guessed, real = right + (said != OUT != is_), guessed + (said != OUT), real + (is_ != OUT)
-    return {"precision": right / max(guessed, 1), "recall": right / max(real, 1), "bytes": float(out.stat().st_size)}
+    return {
+        "precision": right / max(guessed, 1),
+        "recall": right / max(real, 1),
+        "bytes": float(out.stat().st_size),
+    }
 
 
 def main() -> None:

@@ -4,7 +4,8 @@ Slots: {P} a person in any form, {F} full, {S} surname, {G} given name, {I} surn
 {T} a place or institution named after somebody, {N} a figure, {W} an ordinary word, {C} one that also is a name.
 """
 
-NEWS = tuple("""
+NEWS = tuple(
+    """
 {P} dijo ayer que la medida no tendrá efecto antes de {N} días.
 El presidente de {L}, {P}, viajará mañana a {L}.
 El ministro de Exteriores, {P}, se reunió en {L} con su colega {P}.
@@ -135,9 +136,11 @@ Correspondencia: {F}. Hospital de {L}.
 Vocales: {F}, {F} y {F}.
 Asistentes: {F}; {F}; {F}.
 Compareció {F}, mayor de edad.
-""".strip().splitlines())
+""".strip().splitlines()
+)
 
-COUNCIL = tuple("""
+COUNCIL = tuple(
+    """
 El honorable concejal {P} manifestó que el proyecto carece de estudios.
 La concejala {P} preguntó por el estado de las obras del barrio {L}.
 El concejal {S} recalcó que la administración no ha respondido.
@@ -182,9 +185,11 @@ El capitán {P}, comandante de estación, presentó las cifras.
 La rectora {F} solicitó {N} docentes para la {T}.
 Quien lideró la visita fue {P}, acompañado de la veedora {P}.
 Delegó en {F} la asistencia a la mesa técnica.
-""".strip().splitlines())
+""".strip().splitlines()
+)
 
-SPOKEN = tuple("""
+SPOKEN = tuple(
+    """
 bueno presidente muchas gracias yo quiero decirle al concejal {P} que eso ya lo habíamos hablado
 gracias {G} mire yo creo que {S} tiene razón en lo de los recursos
 entonces como decía {P} la plata no alcanza para los {N} barrios
@@ -215,9 +220,11 @@ continúa en el uso de la palabra {F}
 cómo vota {P} vota sí cómo vota {P} vota no
 yo hablé con {P} de la secretaría y con {P} el ingeniero
 que pena con {S} pero no estoy de acuerdo
-""".strip().splitlines())
+""".strip().splitlines()
+)
 
-NEGATIVE = tuple("""
+NEGATIVE = tuple(
+    """
 El Concejo de {L} aprobó el Acuerdo {N} por unanimidad.
 La Secretaría de Hacienda trasladó ${N} millones al programa de alumbrado.
 {O} anunció ayer una inversión de {N} millones en {L}.
@@ -316,16 +323,20 @@ si paga {C} del treinta se le descuenta el {N} por ciento
 Denle {C} a la {W}, que es lo {C} que hay.
 ya tenemos el visto {C} del {W}
 Proyecto de Acuerdo {N} "por medio del cual se adopta la {W}".
-""".strip().splitlines())
+""".strip().splitlines()
+)
 
-THINGS = tuple("""
+THINGS = tuple(
+    """
 Plaza|Parque|Institución Educativa|Colegio|Escuela|Hospital|Clínica|Barrio|barrio|Vereda|Calle|Avenida|Estadio|Coliseo|Teatro|Biblioteca|Puente|
 Universidad|Aeropuerto|Edificio|Urbanización|Glorieta|Monumento a|Fundación|Liceo|Jardín Infantil|Centro Cultural|Casa de la Cultura|Premio|Copa|
 plaza|parque|institución educativa|colegio|escuela|hospital|vereda|calle|avenida|estadio|coliseo|teatro|biblioteca|puente|iglesia de|parroquia|
 Centro de Salud|Polideportivo|Conjunto Residencial|Sector|Ciudadela|Comuna|Villa|Torre|Museo|Sala|Palacio
-""".replace("\n", "").split("|"))
+""".replace("\n", "").split("|")
+)
 
-ORGANISATIONS = tuple("""
+ORGANISATIONS = tuple(
+    """
 Ministerio de Hacienda|Banco Central|Banco Mundial|Unión Europea|Naciones Unidas|Partido Popular|Partido Socialista|Izquierda Unida|Real Sociedad|
 Cruz Roja|Guardia Civil|Policía Nacional|Tribunal Supremo|Consejo de Europa|Congreso de los Diputados|Telefónica|Iberia|Repsol|Renfe|Seat|Endesa|
 Iberdrola|Microsoft|Toyota|Siemens|Bancolombia|Avianca|Ecopetrol|Cámara de Comercio|Comité de Cafeteros|Aguas del Valle|Empresas Públicas|
@@ -335,16 +346,21 @@ Fondo Monetario Internacional|Comisión Europea|Ejército de Liberación|Alianza
 Concejo Municipal|Gobernación|Alcaldía|Personería|Defensoría del Pueblo|Registraduría|Bomberos|Defensa Civil|Cuerpo de Bomberos|Centro Democrático|
 Alianza Verde|Cambio Radical|Movimiento Ciudadano|Coalición Cívica|Nueva Fuerza|El País|El Tiempo|La República|Radio Nacional|Televisión Española|
 Organización Mundial de la Salud|Comisiones Obreras|Unión General de Trabajadores|Comunidad de Madrid|Generalitat|Junta de Andalucía|Diputación
-""".replace("\n", "").split("|"))
+""".replace("\n", "").split("|")
+)
 
-INITIALS = tuple("EFE PSOE PP PNV CiU ONU OTAN EEUU UE IU ETA CCOO UGT FMI OMS UNESCO EFECOM BBVA BSCH RTVE FIFA UEFA NBA ICBF SENA DANE CAR EPS IPS POT SGP "
-                 "CDP NIT RUT IVA PIB JAC AFP AP FARC ELN GATT OPEP".split())
+INITIALS = tuple(
+    "EFE PSOE PP PNV CiU ONU OTAN EEUU UE IU ETA CCOO UGT FMI OMS UNESCO EFECOM BBVA BSCH RTVE FIFA UEFA NBA ICBF SENA DANE CAR EPS IPS POT SGP "
+    "CDP NIT RUT IVA PIB JAC AFP AP FARC ELN GATT OPEP".split()
+)
 
-FILLERS = tuple("""
+FILLERS = tuple(
+    """
 alumbrado puente presupuesto acueducto transporte mercado hospital colegio contrato informe convenio parque sendero andén semáforo ruido agua basura salud
 vivienda cultura deporte turismo empleo seguridad movilidad quebrada ladera erosión muro cancha escuela biblioteca comedor subsidio tarifa impuesto predial
 licencia obra vía calle carretera bus taxi moto bicicleta peatón comerciante vendedor plaza feria café cosecha campesino finca ganado árbol bosque humedal
 aire energía gas internet cámara policía convivencia familia niñez vejez juventud mujer mayor docente estudiante universidad investigación tecnología
 emergencia riesgo incendio bombero lluvia deslizamiento sequía verano invierno diálogo debate proposición control político gestión veeduría ciudadanía
 participación democracia elección mesa comisión plenaria ponencia concepto jurídico demanda fallo sentencia tutela petición respuesta cronograma meta indicador
-""".split())
+""".split()
+)

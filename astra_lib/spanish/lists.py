@@ -26,5 +26,7 @@ COUNCIL_WORDS = frozenset(word_list("council_words"))
 SAINTS = frozenset({"san", "santa", "santo", "sta", "sto"})
 # word said right before a person -> what the person is to the council
 ROLES = {
-    word: role for role in ("CONCEJAL", "FUNCIONARIO", "CIUDADANO") for word in word_list(f"roles_{role.lower()}")
+    word: role
+    for role in ("CONCEJAL", "FUNCIONARIO", "CIUDADANO")
+    for word in word_list(f"roles_{role.lower()}")
 }

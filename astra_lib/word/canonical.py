@@ -21,12 +21,34 @@ NOTHING = "<nada/>"
 
 # A style's base names the paragraph's kind; "Num" and "Vin" say numbered or bulleted, 2 and 3 the list level.
 BASES = {
-    "Titulo": "heading", "Subtitulo": "heading", "Orden": "agenda", "Asistencia": "rollcall", "Formula": "formula",
-    "Palabra": "handover", "Votacion": "vote", "Cuerpo": "body", "Centrado": "body", "Nota": "body",
-    "Lista": "list", "Guion": "list", "Firma": "signature", "Cargo": "signature", "Celda": "table",
+    "Titulo": "heading",
+    "Subtitulo": "heading",
+    "Orden": "agenda",
+    "Asistencia": "rollcall",
+    "Formula": "formula",
+    "Palabra": "handover",
+    "Votacion": "vote",
+    "Cuerpo": "body",
+    "Centrado": "body",
+    "Nota": "body",
+    "Lista": "list",
+    "Guion": "list",
+    "Firma": "signature",
+    "Cargo": "signature",
+    "Celda": "table",
 }
-STYLE_OF_KIND = {"heading": "Titulo", "agenda": "Orden", "rollcall": "Asistencia", "formula": "Formula", "handover": "Palabra",
-                 "vote": "Votacion", "body": "Cuerpo", "list": "Lista", "signature": "Firma", "table": "Celda"}
+STYLE_OF_KIND = {
+    "heading": "Titulo",
+    "agenda": "Orden",
+    "rollcall": "Asistencia",
+    "formula": "Formula",
+    "handover": "Palabra",
+    "vote": "Votacion",
+    "body": "Cuerpo",
+    "list": "Lista",
+    "signature": "Firma",
+    "table": "Celda",
+}
 STYLE = re.compile(rf"(?P<base>{'|'.join(BASES)})(?P<marker>Num|Vin)?(?P<level>[23])?")
 
 MAX_CHARS, MAX_PARAGRAPHS, MAX_TEXT, MAX_DEPTH = 4_000_000, 20_000, 1_000_000, 12
@@ -54,7 +76,11 @@ def split_style(name: str) -> tuple[str, str, int] | None:
         return None
     if match["base"] in ("Lista", "Celda", "Guion") and match["marker"] == "Vin":
         return None
-    return match["base"], match["marker"] or ("Vin" if match["base"] == "Lista" else ""), int(match["level"] or 1)
+    return (
+        match["base"],
+        match["marker"] or ("Vin" if match["base"] == "Lista" else ""),
+        int(match["level"] or 1),
+    )
 
 
 def kind_of_style(name: str) -> str:
@@ -67,14 +93,19 @@ def parse_fragment(xml: str, where: str = "fragment") -> etree._Element:
     if len(xml) > MAX_CHARS:
         raise InputError(f"{len(xml)} characters, at most {MAX_CHARS} are read", where=where)
     if bad := re.search(r"<[!?]", xml):
-        raise InputError(f"{xml[bad.start():bad.start() + 9]!r}: comments, CDATA, DOCTYPE and instructions are not allowed", where=where)
+        raise InputError(
+            f"{xml[bad.start() : bad.start() + 9]!r}: comments, CDATA, DOCTYPE and instructions are not allowed",
+            where=where,
+        )
     return parse_xml(f"{_OPEN}{xml}</f>", where=where)
 
 
 def text_of(element: etree._Element) -> str:
     """A paragraph's or row's text: tabs and breaks as \\t and \\n, cells joined by " | "."""
     if element.tag == w("tr"):
-        return " | ".join("\n".join(text_of(p) for p in cell.iter(w("p"))) for cell in element.iterchildren(w("tc")))
+        return " | ".join(
+            "\n".join(text_of(p) for p in cell.iter(w("p"))) for cell in element.iterchildren(w("tc"))
+        )
     out = []
     for node in element.iter(w("t"), w("tab"), w("br")):
         out.append((node.text or "") if node.tag == w("t") else "\t" if node.tag == w("tab") else "\n")
@@ -87,18 +118,35 @@ def serialize(element: etree._Element) -> str:
     attributes = "".join(
         f' {prefix}{etree.QName(key).localname}="{escape(str(value), {chr(34): "&quot;"})}"'
         for key, value in element.attrib.items()
-        for prefix in [{W: "w:", R: "r:", XML: "xml:"}.get(etree.QName(key).namespace or "", "")])
-    inner = escape(element.text or "") + "".join(serialize(child) + escape(child.tail or "") for child in element)
+        for prefix in [{W: "w:", R: "r:", XML: "xml:"}.get(etree.QName(key).namespace or "", "")]
+    )
+    inner = escape(element.text or "") + "".join(
+        serialize(child) + escape(child.tail or "") for child in element
+    )
     return f"<{name}{attributes}>{inner}</{name}>" if inner else f"<{name}{attributes}/>"
 
 
 # ---- the schema -----------------------------------------------------------------------------------------------
 # name -> (required, allowed) children in their order; a run's content may repeat and mix
-_SEQUENCE = {"pPr": ("pStyle", "numPr"), "numPr": ("numId",), "rPr": ("b", "i", "strike", "u", "vertAlign"),
-             "trPr": ("tblHeader",), "tcPr": ("gridSpan", "vMerge")}
-_LEAF = {"pStyle": None, "numId": re.compile(r"[1-9]\d{0,3}"), "b": re.compile("0"), "i": re.compile("0"), "strike": None,
-         "u": re.compile("single|none"), "vertAlign": re.compile("superscript|subscript"), "tblHeader": None,
-         "gridSpan": re.compile(r"[2-9]|[1-5]\d|6[0-3]"), "vMerge": re.compile("restart")}
+_SEQUENCE = {
+    "pPr": ("pStyle", "numPr"),
+    "numPr": ("numId",),
+    "rPr": ("b", "i", "strike", "u", "vertAlign"),
+    "trPr": ("tblHeader",),
+    "tcPr": ("gridSpan", "vMerge"),
+}
+_LEAF = {
+    "pStyle": None,
+    "numId": re.compile(r"[1-9]\d{0,3}"),
+    "b": re.compile("0"),
+    "i": re.compile("0"),
+    "strike": None,
+    "u": re.compile("single|none"),
+    "vertAlign": re.compile("superscript|subscript"),
+    "tblHeader": None,
+    "gridSpan": re.compile(r"[2-9]|[1-5]\d|6[0-3]"),
+    "vMerge": re.compile("restart"),
+}
 _VAL_REQUIRED = {"pStyle", "numId", "u", "vertAlign", "gridSpan"}
 _VAL_FORBIDDEN = {"strike", "tblHeader"}
 _RID = re.compile(r"[A-Za-z_][\w.-]{0,63}")
@@ -111,7 +159,13 @@ def check_fragment(xml: str, relations: set[str] | None = None) -> list[Violatio
     try:
         root = parse_fragment(xml)
     except InputError as error:
-        rule = "size" if "at most" in error.what else "markup" if "not allowed" in error.what or "DOCTYPE" in error.what else "well-formed"
+        rule = (
+            "size"
+            if "at most" in error.what
+            else "markup"
+            if "not allowed" in error.what or "DOCTYPE" in error.what
+            else "well-formed"
+        )
         return [Violation(rule, "fragment", error.what)]
     found = list(_fragment(root, relations))
     return found or list(_tables(root))
@@ -178,9 +232,14 @@ def _paragraph(p: etree._Element, at: str, relations: set[str] | None, in_cell: 
         yield Violation("empty", at, "a paragraph without text")
     if len(text_of(p)) > MAX_TEXT:
         yield Violation("size", at, f"more than {MAX_TEXT} characters")
-    if (style := p.find(f"{w('pPr')}/{w('pStyle')}")) is not None and (kind_of_style(style.get(w("val"), "")) == "table") != in_cell \
-            and split_style(style.get(w("val"), "")):
-        yield Violation("style", at, f"style {style.get(w('val'))} {'inside' if in_cell else 'outside'} a table")
+    if (
+        (style := p.find(f"{w('pPr')}/{w('pStyle')}")) is not None
+        and (kind_of_style(style.get(w("val"), "")) == "table") != in_cell
+        and split_style(style.get(w("val"), ""))
+    ):
+        yield Violation(
+            "style", at, f"style {style.get(w('val'))} {'inside' if in_cell else 'outside'} a table"
+        )
 
 
 def _properties(element: etree._Element, at: str) -> Iterator[Violation]:
@@ -265,7 +324,7 @@ def _text(t: etree._Element, at: str) -> Iterator[Violation]:
     if t.get(_XSPACE) not in (None, "preserve"):
         yield Violation("value", at, "xml:space can only be preserve")
     if t.get(_XSPACE) is None and _EDGE.search(text):
-        yield Violation("space", at, "Word drops blanks at the edge of a w:t without xml:space=\"preserve\"")
+        yield Violation("space", at, 'Word drops blanks at the edge of a w:t without xml:space="preserve"')
     if re.match("[\u0300-\u036f]", text):
         # NFC would melt U+0338 with the tag's own ">"
         yield Violation("text", at, "an accent without its letter")
@@ -353,7 +412,9 @@ def _tables(root: etree._Element) -> Iterator[Violation]:
         for column, span, merge in cells:
             # a fragment may begin in the middle of a table: only rows that follow one are held to it
             if merge == "continue" and above is not None and (column, span) not in merged:
-                yield Violation("merge", at, f"column {column + 1} continues a merge that the row above does not have")
+                yield Violation(
+                    "merge", at, f"column {column + 1} continues a merge that the row above does not have"
+                )
         above = cells
 
 

@@ -10,11 +10,36 @@ from lxml import etree
 from .package import RELS, Package, R, Relation, W, local, parse_xml, to_bytes, w
 
 _OFFICE = R + "/"
-_SETTINGS = {"zoom", "mirrorMargins", "defaultTabStop", "autoHyphenation", "consecutiveHyphenLimit", "hyphenationZone",
-             "evenAndOddHeaders", "bordersDoNotSurroundHeader", "bordersDoNotSurroundFooter", "characterSpacingControl",
-             "compat", "themeFontLang", "clrSchemeMapping", "decimalSymbol", "listSeparator"}
-_RUN_TRASH = {"proofErr", "bookmarkStart", "bookmarkEnd", "commentRangeStart", "commentRangeEnd", "commentReference",
-              "permStart", "permEnd", "lastRenderedPageBreak", "footnoteReference", "endnoteReference"}
+_SETTINGS = {
+    "zoom",
+    "mirrorMargins",
+    "defaultTabStop",
+    "autoHyphenation",
+    "consecutiveHyphenLimit",
+    "hyphenationZone",
+    "evenAndOddHeaders",
+    "bordersDoNotSurroundHeader",
+    "bordersDoNotSurroundFooter",
+    "characterSpacingControl",
+    "compat",
+    "themeFontLang",
+    "clrSchemeMapping",
+    "decimalSymbol",
+    "listSeparator",
+}
+_RUN_TRASH = {
+    "proofErr",
+    "bookmarkStart",
+    "bookmarkEnd",
+    "commentRangeStart",
+    "commentRangeEnd",
+    "commentReference",
+    "permStart",
+    "permEnd",
+    "lastRenderedPageBreak",
+    "footnoteReference",
+    "endnoteReference",
+}
 
 
 def element(xml: str) -> etree._Element:
@@ -34,7 +59,14 @@ def section_of(document: etree._Element) -> etree._Element:
             continue
         section = copy.deepcopy(section)
         for node in list(section):
-            if local(node) in ("sectPrChange", "footnotePr", "endnotePr", "type", "printerSettings", "pgNumType"):
+            if local(node) in (
+                "sectPrChange",
+                "footnotePr",
+                "endnotePr",
+                "type",
+                "printerSettings",
+                "pgNumType",
+            ):
                 section.remove(node)
             elif local(node) in ("headerReference", "footerReference"):
                 inherited[(local(node), node.get(w("type"), "default"))] = node
@@ -46,8 +78,10 @@ def section_of(document: etree._Element) -> etree._Element:
         sections.append((size, section))
         size = 0
     if not sections:
-        return element('<w:sectPr><w:pgSz w:w="12240" w:h="15840"/><w:pgMar w:top="1440" w:right="1440" w:bottom="1440" '
-                       'w:left="1440" w:header="708" w:footer="708" w:gutter="0"/></w:sectPr>')
+        return element(
+            '<w:sectPr><w:pgSz w:w="12240" w:h="15840"/><w:pgMar w:top="1440" w:right="1440" w:bottom="1440" '
+            'w:left="1440" w:header="708" w:footer="708" w:gutter="0"/></w:sectPr>'
+        )
     return max(sections, key=lambda s: s[0])[1]
 
 
@@ -71,8 +105,12 @@ def clean_story(root: etree._Element) -> None:
                 node.attrib.pop(key, None)
         if parent is None or not node.tag.startswith(w("")):
             continue
-        if name in ("del", "moveFrom", "dataBinding", "docPartObj", "rsid") or name in _RUN_TRASH or name.endswith(
-                ("PrChange", "GridChange", "numberingChange")) or name.startswith(("moveFromRange", "moveToRange")):
+        if (
+            name in ("del", "moveFrom", "dataBinding", "docPartObj", "rsid")
+            or name in _RUN_TRASH
+            or name.endswith(("PrChange", "GridChange", "numberingChange"))
+            or name.startswith(("moveFromRange", "moveToRange"))
+        ):
             parent.remove(node) if not node.tail else _remove(node)
         elif name in ("ins", "moveTo") and local(parent) not in ("rPr", "trPr"):
             for child in list(node):

@@ -34,8 +34,7 @@ _STRICT = {
     b"http://purl.oclc.org/ooxml/officeDocument/relationships": R.encode(),
     b"http://purl.oclc.org/ooxml/drawingml/main": b"http://schemas.openxmlformats.org/drawingml/2006/main",
     b"http://purl.oclc.org/ooxml/drawingml/picture": b"http://schemas.openxmlformats.org/drawingml/2006/picture",
-    b"http://purl.oclc.org/ooxml/drawingml/wordprocessingDrawing":
-        b"http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing",
+    b"http://purl.oclc.org/ooxml/drawingml/wordprocessingDrawing": b"http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing",
     b"http://purl.oclc.org/ooxml/officeDocument/math": b"http://schemas.openxmlformats.org/officeDocument/2006/math",
 }
 _SAVE_AS = "Open it in Word or LibreOffice and save it as .docx"
@@ -74,13 +73,25 @@ def parse_xml(data: bytes | str, *, where: str = "XML", limits: Limits = LIMITS)
     """The root element; `InputError` for a DOCTYPE, entities, broken XML, too much of it or too deep."""
     raw = data.encode("utf-8") if isinstance(data, str) else data
     if len(raw) > limits.xml_part:
-        raise InputError(f"{len(raw) >> 20} MiB of XML in one part, at most {limits.xml_part >> 20} are read", where=where)
+        raise InputError(
+            f"{len(raw) >> 20} MiB of XML in one part, at most {limits.xml_part >> 20} are read", where=where
+        )
     # before parsing, so that no entity is ever declared; UTF-16 hides it behind NULs
     if b"<!DOCTYPE" in raw or b"<!DOCTYPE" in raw[: 1 << 20].replace(b"\0", b""):
-        raise InputError("the XML declares a DOCTYPE, which Word never writes", where=where,
-                         remedy="The file was tampered with or is no Word file; " + _SAVE_AS[0].lower() + _SAVE_AS[1:])
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False,
-                             huge_tree=False, remove_pis=False, recover=False)
+        raise InputError(
+            "the XML declares a DOCTYPE, which Word never writes",
+            where=where,
+            remedy="The file was tampered with or is no Word file; " + _SAVE_AS[0].lower() + _SAVE_AS[1:],
+        )
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        huge_tree=False,
+        remove_pis=False,
+        recover=False,
+    )
     try:
         root = etree.fromstring(raw, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
@@ -119,15 +130,21 @@ class Package:
             raise MissingError("no such file", where=str(path), remedy="Check the path")
         size = path.stat().st_size
         if size > limits.file:
-            raise InputError(f"{size / 2**20:.0f} MiB; at most {limits.file >> 20} MiB are read", where=path.name,
-                             remedy="Compress its pictures (Word: Picture Format, Compress Pictures) and save it again")
+            raise InputError(
+                f"{size / 2**20:.0f} MiB; at most {limits.file >> 20} MiB are read",
+                where=path.name,
+                remedy="Compress its pictures (Word: Picture Format, Compress Pictures) and save it again",
+            )
         with path.open("rb") as stream:
             _refuse_other_formats(stream.read(8), path)
         try:
             archive = zipfile.ZipFile(io.BytesIO(path.read_bytes()))
         except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
-            raise InputError(f"a damaged Word file ({error})", where=path.name,
-                             remedy="Copy it again from its source, or let Word repair it and save it") from None
+            raise InputError(
+                f"a damaged Word file ({error})",
+                where=path.name,
+                remedy="Copy it again from its source, or let Word repair it and save it",
+            ) from None
         package = cls(path.name, archive, [], limits)
         package._directory()
         package._types()
@@ -147,21 +164,34 @@ class Package:
             if ".." in name.split("/") or "\\" in name:
                 raise InputError(f"a part with the unsafe name {name!r}", where=self.where)
             if entry.flag_bits & 1:
-                raise InputError("a zip with a password", where=self.where, remedy="Save it without the password")
+                raise InputError(
+                    "a zip with a password", where=self.where, remedy="Save it without the password"
+                )
             total += entry.file_size
-            if entry.file_size > 4 << 20 and entry.file_size > self.limits.ratio * max(entry.compress_size, 1):
-                raise InputError(f"{name} inflates {entry.file_size // max(entry.compress_size, 1)}-fold: a zip bomb",
-                                 where=self.where)
+            if entry.file_size > 4 << 20 and entry.file_size > self.limits.ratio * max(
+                entry.compress_size, 1
+            ):
+                raise InputError(
+                    f"{name} inflates {entry.file_size // max(entry.compress_size, 1)}-fold: a zip bomb",
+                    where=self.where,
+                )
             self.names.append(name)
         if total > self.limits.inflated:
-            raise InputError(f"inflates to {total >> 20} MiB, at most {self.limits.inflated >> 20} are read", where=self.where,
-                             remedy="Compress its pictures and save it again")
+            raise InputError(
+                f"inflates to {total >> 20} MiB, at most {self.limits.inflated >> 20} are read",
+                where=self.where,
+                remedy="Compress its pictures and save it again",
+            )
 
     def _types(self) -> None:
         if "mimetype" in self.names and self.part("mimetype").startswith(b"application/vnd.oasis"):
             raise InputError("an OpenDocument file", where=self.where, remedy=_SAVE_AS)
         if "[Content_Types].xml" not in self.names:
-            raise InputError("a zip, but no Word file (no [Content_Types].xml)", where=self.where, remedy="Give the .docx itself")
+            raise InputError(
+                "a zip, but no Word file (no [Content_Types].xml)",
+                where=self.where,
+                remedy="Give the .docx itself",
+            )
         for row in self.xml("[Content_Types].xml"):
             if local(row) == "Override":
                 self.overrides[row.get("PartName", "").lstrip("/")] = row.get("ContentType", "")
@@ -172,7 +202,9 @@ class Package:
             raise InputError("no document in it", where=self.where, remedy=_SAVE_AS + " again")
         self.main = documents[0]
         if "wordprocessingml" not in self.type_of(self.main) and "ms-word" not in self.type_of(self.main):
-            raise InputError(f"not a Word document but {self.type_of(self.main) or 'of unknown type'}", where=self.where)
+            raise InputError(
+                f"not a Word document but {self.type_of(self.main) or 'of unknown type'}", where=self.where
+            )
 
     def type_of(self, name: str) -> str:
         return self.overrides.get(name) or self.defaults.get(name.rpartition(".")[2].lower(), "")
@@ -191,8 +223,17 @@ class Package:
                 data = stream.read(limit + 1)
         except StopIteration:
             raise InputError(f"no part {name}", where=self.where, remedy=_SAVE_AS + " again") from None
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
-            raise InputError(f"{name} is damaged ({error})", where=self.where, remedy="Copy it again from its source") from None
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            OSError,
+            NotImplementedError,
+            RuntimeError,
+        ) as error:
+            raise InputError(
+                f"{name} is damaged ({error})", where=self.where, remedy="Copy it again from its source"
+            ) from None
         if len(data) > limit:
             raise InputError(f"{name} inflates past {limit >> 20} MiB", where=self.where)
         if name.endswith((".xml", ".rels")) and b"purl.oclc.org/ooxml" in data:
@@ -217,8 +258,14 @@ class Package:
                 continue
             target, external = row.get("Target", ""), row.get("TargetMode") == "External"
             if not external:
-                target = target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join(folder, target))
-            found.append(Relation(row.get("Id", ""), row.get("Type", "").rpartition("/")[2], target, external))
+                target = (
+                    target.lstrip("/")
+                    if target.startswith("/")
+                    else posixpath.normpath(posixpath.join(folder, target))
+                )
+            found.append(
+                Relation(row.get("Id", ""), row.get("Type", "").rpartition("/")[2], target, external)
+            )
         return found
 
     def related(self, kind: str, name: str | None = None) -> str | None:
@@ -233,11 +280,22 @@ def _refuse_other_formats(magic: bytes, path: Path) -> None:
     if magic.startswith(b"\xd0\xcf\x11\xe0"):
         data = path.read_bytes()[: 64 << 20]
         if "EncryptedPackage".encode("utf-16-le") in data:
-            raise InputError("encrypted with a password", where=path.name,
-                             remedy="Open it in Word with its password, remove it (File, Info, Protect Document) and save")
-        raise InputError("an old Word file (.doc, before 2007)", where=path.name,
-                         remedy=_SAVE_AS + ", or run: soffice --headless --convert-to docx " + path.name)
-    for start, kind in ((b"{\\rtf", "an RTF file"), (b"%PDF", "a PDF"), (b"<?xml", "a bare XML file"), (b"<html", "a web page")):
+            raise InputError(
+                "encrypted with a password",
+                where=path.name,
+                remedy="Open it in Word with its password, remove it (File, Info, Protect Document) and save",
+            )
+        raise InputError(
+            "an old Word file (.doc, before 2007)",
+            where=path.name,
+            remedy=_SAVE_AS + ", or run: soffice --headless --convert-to docx " + path.name,
+        )
+    for start, kind in (
+        (b"{\\rtf", "an RTF file"),
+        (b"%PDF", "a PDF"),
+        (b"<?xml", "a bare XML file"),
+        (b"<html", "a web page"),
+    ):
         if magic.lstrip(b"\xef\xbb\xbf").startswith(start):
             raise InputError(kind + ", not a .docx", where=path.name, remedy=_SAVE_AS)
     if not magic:

@@ -45,8 +45,16 @@ def _package(package: Package) -> Iterator[Violation]:
             seen: Counter[str] = Counter()
             for relation in package.relations(name):
                 seen[relation.id] += 1
-                if not relation.external and relation.target not in package and not relation.target.startswith("#"):
-                    yield Violation("reference", name, f"relation {relation.id} points to {relation.target}, which is not in the file")
+                if (
+                    not relation.external
+                    and relation.target not in package
+                    and not relation.target.startswith("#")
+                ):
+                    yield Violation(
+                        "reference",
+                        name,
+                        f"relation {relation.id} points to {relation.target}, which is not in the file",
+                    )
             for identifier, times in seen.items():
                 if times > 1:
                     yield Violation("duplicate id", name, f"relation {identifier} is declared {times} times")
@@ -70,7 +78,11 @@ def _document(package: Package, limits: Limits) -> Iterator[Violation]:
                 yield Violation("duplicate id", name, f"{times} styles named {shown!r}")
         for style in package.xml(name).iterchildren(w("style")):
             if (base := value_of(style, "basedOn")) and base not in styles:
-                yield Violation("reference", name, f"style {style.get(w('styleId'))} is based on {base}, which does not exist")
+                yield Violation(
+                    "reference",
+                    name,
+                    f"style {style.get(w('styleId'))} is based on {base}, which does not exist",
+                )
     numbers: set[str] = set()
     if name := package.related("numbering"):
         root = package.xml(name)
@@ -80,7 +92,10 @@ def _document(package: Package, limits: Limits) -> Iterator[Violation]:
             if value_of(num, "abstractNumId") not in abstracts:
                 yield Violation("reference", name, f"list {num.get(w('numId'))} has no abstract definition")
     paragraph_ids: Counter[str] = Counter()
-    for part in [package.main, *(x.target for x in package.relations(package.main) if x.type in _STORIES and not x.external)]:
+    for part in [
+        package.main,
+        *(x.target for x in package.relations(package.main) if x.type in _STORIES and not x.external),
+    ]:
         if part not in package:
             continue
         root = package.xml(part)
@@ -89,14 +104,18 @@ def _document(package: Package, limits: Limits) -> Iterator[Violation]:
             continue
         yield from _story(root, part, styles, numbers, {x.id for x in package.relations(part)})
         for p in root.iter(w("p"), w("tr")):
-            if (identifier := p.get(f"{{{W14}}}paraId")) and not any(a.tag == f"{{{MC}}}Fallback" for a in p.iterancestors()):
+            if (identifier := p.get(f"{{{W14}}}paraId")) and not any(
+                a.tag == f"{{{MC}}}Fallback" for a in p.iterancestors()
+            ):
                 paragraph_ids[identifier.upper()] += 1
     for identifier, times in paragraph_ids.items():
         if times > 1:
             yield Violation("duplicate id", package.main, f"paraId {identifier} stands on {times} paragraphs")
 
 
-def _story(root: etree._Element, part: str, styles: dict[str, str], numbers: set[str], relations: set[str]) -> Iterator[Violation]:
+def _story(
+    root: etree._Element, part: str, styles: dict[str, str], numbers: set[str], relations: set[str]
+) -> Iterator[Violation]:
     for node in root.iter():
         if not isinstance(node.tag, str) or not node.tag.startswith(f"{{{W}}}"):
             yield from _relations(node, part, relations)
@@ -109,14 +128,27 @@ def _story(root: etree._Element, part: str, styles: dict[str, str], numbers: set
             if identifier not in styles:
                 yield Violation("reference", at, f"style {identifier!r} does not exist")
             elif styles[identifier] != _STYLE_KIND[name]:
-                yield Violation("reference", at, f"{identifier!r} is a {styles[identifier]} style, not a {_STYLE_KIND[name]} style")
+                yield Violation(
+                    "reference",
+                    at,
+                    f"{identifier!r} is a {styles[identifier]} style, not a {_STYLE_KIND[name]} style",
+                )
         elif name == "numId" and node.get(w("val")) not in numbers | {"0"}:
             yield Violation("reference", at, f"list {node.get(w('val'))!r} does not exist")
         elif name == "tbl":
             yield from _grid(node, at)
         elif name == "tc":
             blocks = [local(c) for c in node if isinstance(c.tag, str) and c.tag.startswith(f"{{{W}}}")]
-            if not blocks or blocks[-1] not in ("p", "sdt", "customXml", "bookmarkEnd", "commentRangeEnd", "permEnd", "moveFromRangeEnd", "moveToRangeEnd"):
+            if not blocks or blocks[-1] not in (
+                "p",
+                "sdt",
+                "customXml",
+                "bookmarkEnd",
+                "commentRangeEnd",
+                "permEnd",
+                "moveFromRangeEnd",
+                "moveToRangeEnd",
+            ):
                 yield Violation("cell", at, "a cell must end with a paragraph: Word repairs the file")
         elif name in ("p", "r", "body"):
             yield from _nesting(node, name, at)
@@ -126,7 +158,11 @@ def _story(root: etree._Element, part: str, styles: dict[str, str], numbers: set
 
 
 def _nesting(node: etree._Element, name: str, at: str) -> Iterator[Violation]:
-    wrong = {"p": {"p", "t", "tbl", "tr", "tc", "br", "tab"}, "r": {"r", "p", "tbl", "pPr"}, "body": {"r", "t", "tr", "tc", "pPr"}}[name]
+    wrong = {
+        "p": {"p", "t", "tbl", "tr", "tc", "br", "tab"},
+        "r": {"r", "p", "tbl", "pPr"},
+        "body": {"r", "t", "tr", "tc", "pPr"},
+    }[name]
     first = {"p": "pPr", "r": "rPr"}.get(name)
     for number, child in enumerate(c for c in node if isinstance(c.tag, str)):
         if child.tag.startswith(f"{{{W}}}"):
@@ -159,14 +195,24 @@ def _grid(table: etree._Element, at: str) -> Iterator[Violation]:
 
 
 def _bookmarks(root: etree._Element, part: str) -> Iterator[Violation]:
-    for start, end in (("bookmarkStart", "bookmarkEnd"), ("commentRangeStart", "commentRangeEnd"), ("permStart", "permEnd")):
+    for start, end in (
+        ("bookmarkStart", "bookmarkEnd"),
+        ("commentRangeStart", "commentRangeEnd"),
+        ("permStart", "permEnd"),
+    ):
         opened = Counter(n.get(w("id"), "") for n in root.iter(w(start)) if not _in_fallback(n))
         closed = Counter(n.get(w("id"), "") for n in root.iter(w(end)) if not _in_fallback(n))
         for identifier in sorted(opened.keys() | closed.keys()):
             if opened[identifier] != closed[identifier]:
-                yield Violation("bookmark", part, f"{start} {identifier}: {opened[identifier]} begun, {closed[identifier]} ended")
+                yield Violation(
+                    "bookmark",
+                    part,
+                    f"{start} {identifier}: {opened[identifier]} begun, {closed[identifier]} ended",
+                )
             elif opened[identifier] > 1:
-                yield Violation("duplicate id", part, f"{start} {identifier} stands {opened[identifier]} times")
+                yield Violation(
+                    "duplicate id", part, f"{start} {identifier} stands {opened[identifier]} times"
+                )
 
 
 def _in_fallback(node: etree._Element) -> bool:
@@ -202,33 +248,63 @@ def audit_file(path: Path, template: Path | None = None) -> list[Violation]:
 
     def errors(file: Path) -> list[tuple[str, str, str]]:
         validator = OpenXmlValidator(max_errors=2000)
-        return [(str(e.description), e.part_uri, e.path) for e in validator.validate(str(file)).errors
-                if e.severity == ValidationSeverity.ERROR and not _OPTIONAL.search(str(e.description))]
+        return [
+            (str(e.description), e.part_uri, e.path)
+            for e in validator.validate(str(file)).errors
+            if e.severity == ValidationSeverity.ERROR and not _OPTIONAL.search(str(e.description))
+        ]
 
     found = errors(path)
     excused = {what for what, _, _ in errors(template)} if template and found else set()
     return [Violation("audit", f"{part}{at}", what) for what, part, at in found if what not in excused]
 
 
-def check_round_trip(path: Path, texts: list[str], read: Callable[[Path], list[str]], timeout_s: float = 120) -> list[Violation]:
+def check_round_trip(
+    path: Path, texts: list[str], read: Callable[[Path], list[str]], timeout_s: float = 120
+) -> list[Violation]:
     """Save through LibreOffice and compare the paragraphs' words: it opens broken files and drops text in silence."""
     office = shutil.which("soffice") or shutil.which("libreoffice")
     if not office:
-        raise ServiceError("LibreOffice is not installed", where="soffice", remedy="Install libreoffice-writer, or check without the round trip")
+        raise ServiceError(
+            "LibreOffice is not installed",
+            where="soffice",
+            remedy="Install libreoffice-writer, or check without the round trip",
+        )
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "in.docx"
         shutil.copy(path, source)
         try:
             subprocess.run(
-                [office, f"-env:UserInstallation=file://{folder}/profile", "--headless", "--convert-to", "docx:MS Word 2007 XML",
-                 "--outdir", f"{folder}/out", str(source)], check=True, capture_output=True, timeout=timeout_s)
+                [
+                    office,
+                    f"-env:UserInstallation=file://{folder}/profile",
+                    "--headless",
+                    "--convert-to",
+                    "docx:MS Word 2007 XML",
+                    "--outdir",
+                    f"{folder}/out",
+                    str(source),
+                ],
+                check=True,
+                capture_output=True,
+                timeout=timeout_s,
+            )
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            return [Violation("round trip", path.name, f"LibreOffice could not convert it: {type(error).__name__}")]
+            return [
+                Violation(
+                    "round trip", path.name, f"LibreOffice could not convert it: {type(error).__name__}"
+                )
+            ]
         made = Path(folder) / "out" / "in.docx"
         if not made.is_file():
             return [Violation("round trip", path.name, "LibreOffice could not open it")]
         before, after = ([" ".join(t.split()) for t in part] for part in (texts, read(made)))
     lost = Counter(before) - Counter(after)
-    return [Violation("round trip", f"{path.name}, paragraph {before.index(text)}", f"LibreOffice lost or changed {text[:60]!r}") for text in lost]
-
-
+    return [
+        Violation(
+            "round trip",
+            f"{path.name}, paragraph {before.index(text)}",
+            f"LibreOffice lost or changed {text[:60]!r}",
+        )
+        for text in lost
+    ]

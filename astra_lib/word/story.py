@@ -19,14 +19,77 @@ from .styles import Dress, Marks, Numbering, Sheet, TableLook, is_on, look_of, p
 
 # Symbol and Wingdings characters that minutes do use; others keep their private code and are warned about
 _SYMBOLS = {
-    0xB7: "•", 0xA7: "▪", 0x6C: "●", 0x6E: "■", 0x71: "❑", 0x76: "❖", 0xD8: "➢", 0xE0: "→", 0xE8: "➔", 0xFC: "✓",
-    0xFB: "✗", 0xFE: "☑", 0xFD: "☒", 0xA8: "◻", 0x6F: "□", 0x72: "❒", 0xB0: "°", 0xB1: "±", 0x2D: "−", 0xD7: "×",
+    0xB7: "•",
+    0xA7: "▪",
+    0x6C: "●",
+    0x6E: "■",
+    0x71: "❑",
+    0x76: "❖",
+    0xD8: "➢",
+    0xE0: "→",
+    0xE8: "➔",
+    0xFC: "✓",
+    0xFB: "✗",
+    0xFE: "☑",
+    0xFD: "☒",
+    0xA8: "◻",
+    0x6F: "□",
+    0x72: "❒",
+    0xB0: "°",
+    0xB1: "±",
+    0x2D: "−",
+    0xD7: "×",
 }
-_SKIP = {"del", "moveFrom", "pPr", "rPr", "proofErr", "bookmarkStart", "bookmarkEnd", "commentRangeStart", "commentRangeEnd",
-         "commentReference", "annotationRef", "footnoteRef", "endnoteRef", "separator", "continuationSeparator",
-         "lastRenderedPageBreak", "permStart", "permEnd", "instrText", "delText", "delInstrText", "sectPr", "fldData",
-         "tblPr", "tblGrid", "trPr", "tcPr", "sdtPr", "sdtEndPr", "smartTagPr", "customXmlPr", "rt", "rubyPr", "tblPrEx"}
-_INTO = {"ins", "moveTo", "hyperlink", "smartTag", "customXml", "sdt", "sdtContent", "fldSimple", "bdo", "dir", "ruby", "rubyBase"}
+_SKIP = {
+    "del",
+    "moveFrom",
+    "pPr",
+    "rPr",
+    "proofErr",
+    "bookmarkStart",
+    "bookmarkEnd",
+    "commentRangeStart",
+    "commentRangeEnd",
+    "commentReference",
+    "annotationRef",
+    "footnoteRef",
+    "endnoteRef",
+    "separator",
+    "continuationSeparator",
+    "lastRenderedPageBreak",
+    "permStart",
+    "permEnd",
+    "instrText",
+    "delText",
+    "delInstrText",
+    "sectPr",
+    "fldData",
+    "tblPr",
+    "tblGrid",
+    "trPr",
+    "tcPr",
+    "sdtPr",
+    "sdtEndPr",
+    "smartTagPr",
+    "customXmlPr",
+    "rt",
+    "rubyPr",
+    "tblPrEx",
+}
+_INTO = {
+    "ins",
+    "moveTo",
+    "hyperlink",
+    "smartTag",
+    "customXml",
+    "sdt",
+    "sdtContent",
+    "fldSimple",
+    "bdo",
+    "dir",
+    "ruby",
+    "rubyBase",
+}
 MAX_TABLE_DEPTH = 8
 
 
@@ -40,7 +103,9 @@ class Run:
 
     @property
     def text(self) -> str:
-        return "".join({"tab": "\t", "br": "\n"}.get(kind, value if kind == "t" else "") for kind, value in self.pieces)
+        return "".join(
+            {"tab": "\t", "br": "\n"}.get(kind, value if kind == "t" else "") for kind, value in self.pieces
+        )
 
 
 @dataclass
@@ -188,8 +253,11 @@ class Story:
         else:
             for block in _join(self._blocks(tc, depth + 1)):
                 lines += [block] if isinstance(block, Line) else [_flat(block)]
-        return Cell(max(1, int(span)) if span.isdigit() else 1, None if merge is None else merge.get(w("val"), "continue"),
-                    [line for line in lines if not line.empty])
+        return Cell(
+            max(1, int(span)) if span.isdigit() else 1,
+            None if merge is None else merge.get(w("val"), "continue"),
+            [line for line in lines if not line.empty],
+        )
 
     # ---- one paragraph
     def paragraph(self, p: etree._Element) -> Line:
@@ -199,11 +267,16 @@ class Story:
         level = outline.get(w("val"), "") if outline is not None else ""
         align = self.sheet.paragraph_property(ppr, style, "jc")
         mark = ppr.find(w("rPr")) if ppr is not None else None
-        line = Line(style=style, style_name=self.sheet.name_of(style), look=look_of(ppr),
-                    align="" if align is None else align.get(w("val"), ""),
-                    outline=int(level) if level.isdigit() and int(level) < 9 else None,
-                    numbering=self.sheet.numbering(ppr, style),
-                    joins_next=mark is not None and (mark.find(w("del")) is not None or mark.find(w("moveFrom")) is not None))
+        line = Line(
+            style=style,
+            style_name=self.sheet.name_of(style),
+            look=look_of(ppr),
+            align="" if align is None else align.get(w("val"), ""),
+            outline=int(level) if level.isdigit() and int(level) < 9 else None,
+            numbering=self.sheet.numbering(ppr, style),
+            joins_next=mark is not None
+            and (mark.find(w("del")) is not None or mark.find(w("moveFrom")) is not None),
+        )
         line.page_before, line.page_after = _pages(p, ppr, self._ends)
         for marks, dress, piece in self._inline(p, style):
             if not line.runs or (line.runs[-1].marks, line.runs[-1].dress) != (marks, dress):
@@ -218,7 +291,9 @@ class Story:
                 continue
             if name == "r":
                 rpr = child.find(w("rPr"))
-                if rpr is not None and (rpr.find(w("del")) is not None or rpr.find(w("moveFrom")) is not None):
+                if rpr is not None and (
+                    rpr.find(w("del")) is not None or rpr.find(w("moveFrom")) is not None
+                ):
                     continue
                 marks, dress, hidden = self.sheet.run(rpr, style)
                 for piece in self._pieces(child):
@@ -262,7 +337,9 @@ class Story:
             elif name == "sym":
                 yield "t", self._symbol(child.get(w("char"), ""))
             elif name in ("footnoteReference", "endnoteReference"):
-                yield from self._note(name.removesuffix("Reference"), child.get(w("id"), ""), is_custom(child))
+                yield from self._note(
+                    name.removesuffix("Reference"), child.get(w("id"), ""), is_custom(child)
+                )
             elif name in ("drawing", "pict", "object"):
                 yield from self._picture(child)
 
@@ -319,7 +396,12 @@ class Story:
         for node in drawing.iter():
             if not isinstance(node.tag, str) or local(node) not in ("blip", "imagedata", "chart", "relIds"):
                 continue
-            if relation := node.get(r("embed")) or node.get(r("id")) or node.get(r("link")) or node.get(r("dm")):
+            if (
+                relation := node.get(r("embed"))
+                or node.get(r("id"))
+                or node.get(r("link"))
+                or node.get(r("dm"))
+            ):
                 self.pictures.setdefault(relation, drawing)
                 yield "pic", relation
                 return
@@ -421,7 +503,11 @@ def _flat(row: Row) -> Line:
 
 def _table_look(table: etree._Element, rows: list[tuple[etree._Element, Row]]) -> TableLook:
     grid = table.find(w("tblGrid"))
-    widths = tuple(int(float(c.get(w("w"), "0") or 0)) for c in grid.iterchildren(w("gridCol"))) if grid is not None else ()
+    widths = (
+        tuple(int(float(c.get(w("w"), "0") or 0)) for c in grid.iterchildren(w("gridCol")))
+        if grid is not None
+        else ()
+    )
     properties = table.find(w("tblPr"))
     if properties is not None:
         for child in list(properties):
@@ -432,18 +518,35 @@ def _table_look(table: etree._Element, rows: list[tuple[etree._Element, Row]]) -
         out = []
         for tc in _cells(tr):
             own = tc.find(w("tcPr"))
-            out.append("".join(plain_xml(c) for c in own if local(c) in ("tcBorders", "shd", "tcMar", "vAlign")) if own is not None else "")
+            out.append(
+                "".join(plain_xml(c) for c in own if local(c) in ("tcBorders", "shd", "tcMar", "vAlign"))
+                if own is not None
+                else ""
+            )
         return tuple(out)
 
-    first = " | ".join(" ".join(line.text for line in cell.lines) for cell in rows[0][1].cells) if rows else ""
-    return TableLook(len(widths), plain_xml(properties) if properties is not None else "", widths,
-                     patterns(rows[0][0]) if rows else (), patterns(rows[1][0]) if len(rows) > 1 else (), first)
+    first = (
+        " | ".join(" ".join(line.text for line in cell.lines) for cell in rows[0][1].cells) if rows else ""
+    )
+    return TableLook(
+        len(widths),
+        plain_xml(properties) if properties is not None else "",
+        widths,
+        patterns(rows[0][0]) if rows else (),
+        patterns(rows[1][0]) if len(rows) > 1 else (),
+        first,
+    )
 
 
 def relation_ids(element: etree._Element) -> set[str]:
     """Every relation an element and its descendants name."""
-    return {value for node in element.iter() if isinstance(node.tag, str)
-            for key, value in node.attrib.items() if key.startswith(f"{{{R}}}")}
+    return {
+        value
+        for node in element.iter()
+        if isinstance(node.tag, str)
+        for key, value in node.attrib.items()
+        if key.startswith(f"{{{R}}}")
+    }
 
 
 def _new_pages(container: etree._Element) -> set[etree._Element]:
@@ -452,7 +555,11 @@ def _new_pages(container: etree._Element) -> set[etree._Element]:
     found = set()
     for section, following in zip(sections, sections[1:], strict=False):
         owner = section.getparent()
-        if owner is not None and owner.tag == w("pPr") and value_of(following, "type") not in ("continuous", "nextColumn"):
+        if (
+            owner is not None
+            and owner.tag == w("pPr")
+            and value_of(following, "type") not in ("continuous", "nextColumn")
+        ):
             paragraph = owner.getparent()
             if paragraph is not None:
                 found.add(paragraph)

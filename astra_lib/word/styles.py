@@ -64,7 +64,9 @@ class Sheet:
     styles: dict[str, etree._Element] = field(default_factory=dict)
     defaults: etree._Element | None = None
     default_paragraph: str = ""
-    nums: dict[str, tuple[str, dict[int, str]]] = field(default_factory=dict)  # numId -> (abstract, {level: format})
+    nums: dict[str, tuple[str, dict[int, str]]] = field(
+        default_factory=dict
+    )  # numId -> (abstract, {level: format})
 
     @classmethod
     def of(cls, package: Package) -> Sheet:
@@ -82,8 +84,12 @@ class Sheet:
         return sheet
 
     def _numbering(self, root: etree._Element) -> None:
-        abstracts: dict[str, etree._Element] = {a.get(w("abstractNumId"), ""): a for a in root.iterchildren(w("abstractNum"))}
-        by_link = {link.get(w("val"), ""): a for a in abstracts.values() for link in a.findall(w("styleLink"))}
+        abstracts: dict[str, etree._Element] = {
+            a.get(w("abstractNumId"), ""): a for a in root.iterchildren(w("abstractNum"))
+        }
+        by_link = {
+            link.get(w("val"), ""): a for a in abstracts.values() for link in a.findall(w("styleLink"))
+        }
         for num in root.iterchildren(w("num")):
             reference = num.find(w("abstractNumId"))
             abstract = abstracts.get("" if reference is None else reference.get(w("val"), ""))
@@ -91,7 +97,10 @@ class Sheet:
                 continue
             if (link := abstract.find(w("numStyleLink"))) is not None:
                 abstract = by_link.get(link.get(w("val"), ""), abstract)
-            levels = {int(lvl.get(w("ilvl"), "0")): value_of(lvl, "numFmt") or "decimal" for lvl in abstract.iterchildren(w("lvl"))}
+            levels = {
+                int(lvl.get(w("ilvl"), "0")): value_of(lvl, "numFmt") or "decimal"
+                for lvl in abstract.iterchildren(w("lvl"))
+            }
             for override in num.findall(f"{w('lvlOverride')}/{w('lvl')}"):
                 levels[int(override.get(w("ilvl"), "0"))] = value_of(override, "numFmt") or "decimal"
             self.nums[num.get(w("numId"), "")] = (abstract.get(w("abstractNumId"), ""), levels)
@@ -139,9 +148,12 @@ class Sheet:
     def run(self, rpr: etree._Element | None, paragraph_style: str) -> tuple[Marks, Dress, bool]:
         """A run's marks, its dress, and whether it is hidden."""
         character = value_of(rpr, "rStyle")
-        owners = [[rpr] if rpr is not None else [],
-                  [s.find(w("rPr")) for s in self.chain(character)] if character else [],
-                  [s.find(w("rPr")) for s in self.chain(paragraph_style)], [self.defaults]]
+        owners = [
+            [rpr] if rpr is not None else [],
+            [s.find(w("rPr")) for s in self.chain(character)] if character else [],
+            [s.find(w("rPr")) for s in self.chain(paragraph_style)],
+            [self.defaults],
+        ]
 
         def nearest(name: str, groups: list[list[etree._Element]] = owners) -> etree._Element | None:
             for owner in (o for group in groups for o in group):
@@ -158,11 +170,22 @@ class Sheet:
         fonts = nearest("rFonts")
         underline = nearest("u")
         vert = value_of_element(nearest("vertAlign"))
-        marks = Marks(toggle("b"), toggle("i"), toggle("strike") or toggle("dstrike"),
-                      underline is not None and (underline.get(w("val")) or "single") not in _OFF,
-                      vert if vert in ("superscript", "subscript") else "")
-        dress = Dress(tuple(sorted((etree.QName(k).localname, str(v)) for k, v in fonts.attrib.items())) if fonts is not None else (),
-                      value_of_element(nearest("sz")), value_of_element(nearest("color")), toggle("caps"), toggle("smallCaps"))
+        marks = Marks(
+            toggle("b"),
+            toggle("i"),
+            toggle("strike") or toggle("dstrike"),
+            underline is not None and (underline.get(w("val")) or "single") not in _OFF,
+            vert if vert in ("superscript", "subscript") else "",
+        )
+        dress = Dress(
+            tuple(sorted((etree.QName(k).localname, str(v)) for k, v in fonts.attrib.items()))
+            if fonts is not None
+            else (),
+            value_of_element(nearest("sz")),
+            value_of_element(nearest("color")),
+            toggle("caps"),
+            toggle("smallCaps"),
+        )
         return marks, dress, toggle("vanish")
 
 
@@ -194,7 +217,16 @@ def look_of(ppr: etree._Element | None) -> str:
 
 def plain_xml(element: etree._Element) -> str:
     """An element of the w: namespace without rsids and without namespace declarations."""
-    attributes = "".join(f' w:{etree.QName(k).localname}="{v}"' for k, v in element.attrib.items()
-                         if k.startswith(w("")) and not etree.QName(k).localname.startswith("rsid"))
-    inner = "".join(plain_xml(child) for child in element if isinstance(child.tag, str) and child.tag.startswith(w("")))
-    return f"<w:{local(element)}{attributes}>{inner}</w:{local(element)}>" if inner else f"<w:{local(element)}{attributes}/>"
+    attributes = "".join(
+        f' w:{etree.QName(k).localname}="{v}"'
+        for k, v in element.attrib.items()
+        if k.startswith(w("")) and not etree.QName(k).localname.startswith("rsid")
+    )
+    inner = "".join(
+        plain_xml(child) for child in element if isinstance(child.tag, str) and child.tag.startswith(w(""))
+    )
+    return (
+        f"<w:{local(element)}{attributes}>{inner}</w:{local(element)}>"
+        if inner
+        else f"<w:{local(element)}{attributes}/>"
+    )

@@ -24,7 +24,19 @@ OWN = "Acta "  # the w:name of a style of ours is this and its id
 _WML = "application/vnd.openxmlformats-officedocument.wordprocessingml."
 _KEPT = ("styles", "numbering", "settings", "theme", "fontTable", "header", "footer")
 _STYLE_REFERENCES = ("pStyle", "rStyle", "tblStyle", "basedOn", "next", "link", "styleLink", "numStyleLink")
-_STYLE_ORDER = ("keepNext", "keepLines", "numPr", "pBdr", "shd", "tabs", "spacing", "ind", "contextualSpacing", "jc", "outlineLvl")
+_STYLE_ORDER = (
+    "keepNext",
+    "keepLines",
+    "numPr",
+    "pBdr",
+    "shd",
+    "tabs",
+    "spacing",
+    "ind",
+    "contextualSpacing",
+    "jc",
+    "outlineLvl",
+)
 
 
 @dataclass(frozen=True)
@@ -103,8 +115,11 @@ class Writer:
                 self._take(relation)
         known = {x.id for x in self.relations}
         if lost := relation_ids(body) - known:
-            raise InputError(f"picture {sorted(lost)[0]} is not in the template", where=self.template.where,
-                             remedy="Write with the acta the paragraphs come from, or drop that paragraph")
+            raise InputError(
+                f"picture {sorted(lost)[0]} is not in the template",
+                where=self.template.where,
+                remedy="Write with the acta the paragraphs come from, or drop that paragraph",
+            )
         for name, tree in self.trees.items():
             self._rename(tree)
             self.parts[name] = to_bytes(tree)
@@ -114,8 +129,13 @@ class Writer:
         self.parts["word/_rels/document.xml.rels"] = relations_xml(self.relations, "word")
         self._properties()
         self.parts["_rels/.rels"] = relations_xml(
-            [Relation("rId1", "officeDocument", main, False), Relation("rId2", "metadata/core-properties", "docProps/core.xml", False),
-             Relation("rId3", "extended-properties", "docProps/app.xml", False)], "")
+            [
+                Relation("rId1", "officeDocument", main, False),
+                Relation("rId2", "metadata/core-properties", "docProps/core.xml", False),
+                Relation("rId3", "extended-properties", "docProps/app.xml", False),
+            ],
+            "",
+        )
         self.parts["[Content_Types].xml"] = self._content_types()
         return pack(self.parts)
 
@@ -136,8 +156,11 @@ class Writer:
         """Copy a part and what it needs; XML parts of ours to change stay trees until the end."""
         if relation.external:
             if relation.type == "image":
-                raise InputError("a picture linked from outside the file", where=self.template.where,
-                                 remedy="Embed it (Word: File, Info, Edit links to files) and save")
+                raise InputError(
+                    "a picture linked from outside the file",
+                    where=self.template.where,
+                    remedy="Embed it (Word: File, Info, Edit links to files) and save",
+                )
             return
         self.relations.append(Relation(relation.id, relation.type, home_of(relation.target), False))
         self._copy(relation.target, relation.type)
@@ -170,7 +193,10 @@ class Writer:
 
     def _content_types(self) -> bytes:
         root = etree.Element(f"{{{TYPES}}}Types", nsmap={None: TYPES})
-        extensions = {"rels": "application/vnd.openxmlformats-package.relationships+xml", "xml": "application/xml"}
+        extensions = {
+            "rels": "application/vnd.openxmlformats-package.relationships+xml",
+            "xml": "application/xml",
+        }
         for extension, kind in extensions.items():
             etree.SubElement(root, f"{{{TYPES}}}Default", Extension=extension, ContentType=kind)
         for name in sorted(self.types):
@@ -181,12 +207,16 @@ class Writer:
     def _properties(self) -> None:
         core = "http://schemas.openxmlformats.org/package/2006/metadata/core-properties"
         app = "http://schemas.openxmlformats.org/officeDocument/2006/extended-properties"
-        self.parts["docProps/core.xml"] = to_bytes(etree.Element(f"{{{core}}}coreProperties", nsmap={"cp": core}))
+        self.parts["docProps/core.xml"] = to_bytes(
+            etree.Element(f"{{{core}}}coreProperties", nsmap={"cp": core})
+        )
         properties = etree.Element(f"{{{app}}}Properties", nsmap={None: app})
         etree.SubElement(properties, f"{{{app}}}Application").text = "ASTRA"
         self.parts["docProps/app.xml"] = to_bytes(properties)
         self.types["docProps/core.xml"] = "application/vnd.openxmlformats-package.core-properties+xml"
-        self.types["docProps/app.xml"] = "application/vnd.openxmlformats-officedocument.extended-properties+xml"
+        self.types["docProps/app.xml"] = (
+            "application/vnd.openxmlformats-officedocument.extended-properties+xml"
+        )
 
     def _tree(self, kind: str, root: str) -> etree._Element:
         """The tree of styles or numbering; a new part when the template has none."""
@@ -245,9 +275,12 @@ class Writer:
         if identifier.startswith(("Titulo", "Subtitulo")):
             parts["outlineLvl"] = element(f'<w:outlineLvl w:val="{0 if identifier.startswith("T") else 1}"/>')
         ppr = "".join(_string(parts[name]) for name in _STYLE_ORDER if name in parts)
-        return (f'<w:style w:type="paragraph" w:customStyle="1" w:styleId="{identifier}"><w:name w:val="{OWN}{identifier}"/>'
-                + (f'<w:basedOn w:val="{base}"/>' if base else "") + "<w:qFormat/>"
-                + f"<w:pPr>{ppr}</w:pPr><w:rPr>{_dress_xml(look)}</w:rPr></w:style>")
+        return (
+            f'<w:style w:type="paragraph" w:customStyle="1" w:styleId="{identifier}"><w:name w:val="{OWN}{identifier}"/>'
+            + (f'<w:basedOn w:val="{base}"/>' if base else "")
+            + "<w:qFormat/>"
+            + f"<w:pPr>{ppr}</w:pPr><w:rPr>{_dress_xml(look)}</w:rPr></w:style>"
+        )
 
     # ---- numbering
     def _num(self, style: str, number: int) -> str:
@@ -258,9 +291,20 @@ class Writer:
         if (key := ("" if number else style, number)) in self._nums:
             return self._nums[key]
         root = self._tree("numbering", "numbering")
-        abstract = self.sheet.nums[look.num_id][0] if look.num_id in self.sheet.nums else self._abstract(root, number == 0)
+        abstract = (
+            self.sheet.nums[look.num_id][0]
+            if look.num_id in self.sheet.nums
+            else self._abstract(root, number == 0)
+        )
         identifier = str(max([int(n.get(w("numId"), "0")) for n in root.iterchildren(w("num"))] + [0]) + 1)
-        restart = "".join(f'<w:lvlOverride w:ilvl="{level}"><w:startOverride w:val="1"/></w:lvlOverride>' for level in range(3)) if number else ""
+        restart = (
+            "".join(
+                f'<w:lvlOverride w:ilvl="{level}"><w:startOverride w:val="1"/></w:lvlOverride>'
+                for level in range(3)
+            )
+            if number
+            else ""
+        )
         num = element(f'<w:num w:numId="{identifier}"><w:abstractNumId w:val="{abstract}"/>{restart}</w:num>')
         tail = root.find(w("numIdMacAtCleanup"))
         root.append(num) if tail is None else tail.addprevious(num)
@@ -274,8 +318,11 @@ class Writer:
             f'<w:lvl w:ilvl="{n}"><w:start w:val="1"/><w:numFmt w:val="{"bullet" if bullets else form}"/>'
             f'<w:lvlText w:val="{mark if bullets else f"%{n + 1}."}"/><w:lvlJc w:val="left"/>'
             f'<w:pPr><w:ind w:left="{720 * (n + 1)}" w:hanging="360"/></w:pPr></w:lvl>'
-            for n, (mark, form) in enumerate((("•", "decimal"), ("–", "lowerLetter"), ("▪", "lowerRoman"))))
-        new = element(f'<w:abstractNum w:abstractNumId="{identifier}"><w:multiLevelType w:val="hybridMultilevel"/>{levels}</w:abstractNum>')
+            for n, (mark, form) in enumerate((("•", "decimal"), ("–", "lowerLetter"), ("▪", "lowerRoman")))
+        )
+        new = element(
+            f'<w:abstractNum w:abstractNumId="{identifier}"><w:multiLevelType w:val="hybridMultilevel"/>{levels}</w:abstractNum>'
+        )
         before = root.find(w("num"))
         root.append(new) if before is None else before.addprevious(new)
         return identifier
@@ -291,7 +338,9 @@ class Writer:
             page = (before, here) in self.breaks and not (here == before == "Tabla")
             if page and here == "Tabla":
                 _after_table(body)
-                body.append(element('<w:p><w:pPr><w:pStyle w:val="Cuerpo"/><w:pageBreakBefore/></w:pPr></w:p>'))
+                body.append(
+                    element('<w:p><w:pPr><w:pStyle w:val="Cuerpo"/><w:pageBreakBefore/></w:pPr></w:p>')
+                )
             elif before and not page and not (here == before == "Tabla"):
                 for _ in range(self.gaps.get((before, here), 0)):
                     body.append(element('<w:p><w:pPr><w:pStyle w:val="Cuerpo"/></w:pPr></w:p>'))
@@ -328,7 +377,11 @@ class Writer:
             lists.step(style, 0)
         if marker == "Vin":
             numbering = self._num(style, 0)
-        numpr = f'<w:numPr><w:ilvl w:val="{level - 1}"/><w:numId w:val="{numbering}"/></w:numPr>' if numbering else ""
+        numpr = (
+            f'<w:numPr><w:ilvl w:val="{level - 1}"/><w:numId w:val="{numbering}"/></w:numPr>'
+            if numbering
+            else ""
+        )
         p.insert(0, element(f'<w:pPr><w:pStyle w:val="{style}"/>{numpr}</w:pPr>'))
         for drawing in list(p.iter(w("drawing"))):
             self._draw(drawing)
@@ -344,11 +397,17 @@ class Writer:
         parent = placeholder.getparent()
         assert parent is not None
         if original is None:
-            raise InputError(f"picture {identifier} is not in the template", where=self.template.where,
-                             remedy="Write with the acta the paragraphs come from, or drop that paragraph")
+            raise InputError(
+                f"picture {identifier} is not in the template",
+                where=self.template.where,
+                remedy="Write with the acta the paragraphs come from, or drop that paragraph",
+            )
         drawing = copy.deepcopy(original)
         for node in [n for n in drawing.iter() if isinstance(n.tag, str)]:
-            if local(node) in ("OLEObject", "txbxContent", "hlinkClick", "hlinkHover") and (owner := node.getparent()) is not None:
+            if (
+                local(node) in ("OLEObject", "txbxContent", "hlinkClick", "hlinkHover")
+                and (owner := node.getparent()) is not None
+            ):
                 owner.remove(node)
             elif local(node) in ("docPr", "cNvPr"):
                 self.drawings += local(node) == "docPr"
@@ -358,21 +417,34 @@ class Writer:
                     node.attrib.pop(key, None)
         parent.replace(placeholder, drawing)
 
-    def _open_table(self, body: etree._Element, first: etree._Element, blocks: list[etree._Element]) -> etree._Element:
+    def _open_table(
+        self, body: etree._Element, first: etree._Element, blocks: list[etree._Element]
+    ) -> etree._Element:
         columns = sum(width for _, width, _ in row_cells(first))
         look = pick_table(self.tables, columns, text_of(first))
         table = etree.SubElement(body, w("tbl"))
         width = text_width(self.template)
         properties = look.properties if look else ""
-        table.append(element(properties or (
-            f'<w:tblPr><w:tblW w:w="{width}" w:type="dxa"/><w:tblBorders>' + "".join(
-                f'<w:{side} w:val="single" w:sz="4" w:space="0" w:color="auto"/>'
-                for side in ("top", "left", "bottom", "right", "insideH", "insideV")) + "</w:tblBorders></w:tblPr>")))
+        table.append(
+            element(
+                properties
+                or (
+                    f'<w:tblPr><w:tblW w:w="{width}" w:type="dxa"/><w:tblBorders>'
+                    + "".join(
+                        f'<w:{side} w:val="single" w:sz="4" w:space="0" w:color="auto"/>'
+                        for side in ("top", "left", "bottom", "right", "insideH", "insideV")
+                    )
+                    + "</w:tblBorders></w:tblPr>"
+                )
+            )
+        )
         style = table.find(f"{w('tblPr')}/{w('tblStyle')}")
         if style is not None and (new := self.renamed.get(style.get(w("val"), ""))):
             style.set(w("val"), new)
         grid = look.grid if look and len(look.grid) == columns else (width // columns,) * columns
-        table.append(element("<w:tblGrid>" + "".join(f'<w:gridCol w:w="{c}"/>' for c in grid) + "</w:tblGrid>"))
+        table.append(
+            element("<w:tblGrid>" + "".join(f'<w:gridCol w:w="{c}"/>' for c in grid) + "</w:tblGrid>")
+        )
         self._look = look
         return table
 
@@ -380,15 +452,32 @@ class Writer:
         row = etree.Element(w("tr"), nsmap={"w": W, "r": R})
         grid = [int(c.get(w("w"), "0")) for c in table.iter(w("gridCol"))]
         first = table.find(w("tr")) is None
-        patterns = () if self._look is None else self._look.head if first else self._look.body or self._look.head
-        for number, ((column, span, merge), cell) in enumerate(zip(row_cells(canonical), canonical.iterchildren(w("tc")), strict=True)):
-            pattern = {local(e): _string(e) for e in element(f"<w:x>{patterns[number] if number < len(patterns) else ''}</w:x>")}
+        patterns = (
+            () if self._look is None else self._look.head if first else self._look.body or self._look.head
+        )
+        for number, ((column, span, merge), cell) in enumerate(
+            zip(row_cells(canonical), canonical.iterchildren(w("tc")), strict=True)
+        ):
+            pattern = {
+                local(e): _string(e)
+                for e in element(f"<w:x>{patterns[number] if number < len(patterns) else ''}</w:x>")
+            }
             tc = etree.SubElement(row, w("tc"))
-            tc.append(element(
-                f'<w:tcPr><w:tcW w:w="{sum(grid[column:column + span])}" w:type="dxa"/>'
-                + (f'<w:gridSpan w:val="{span}"/>' if span > 1 else "")
-                + ("" if merge is None else '<w:vMerge w:val="restart"/>' if merge == "restart" else "<w:vMerge/>")
-                + "".join(pattern.get(name, "") for name in ("tcBorders", "shd", "tcMar", "vAlign")) + "</w:tcPr>"))
+            tc.append(
+                element(
+                    f'<w:tcPr><w:tcW w:w="{sum(grid[column : column + span])}" w:type="dxa"/>'
+                    + (f'<w:gridSpan w:val="{span}"/>' if span > 1 else "")
+                    + (
+                        ""
+                        if merge is None
+                        else '<w:vMerge w:val="restart"/>'
+                        if merge == "restart"
+                        else "<w:vMerge/>"
+                    )
+                    + "".join(pattern.get(name, "") for name in ("tcBorders", "shd", "tcMar", "vAlign"))
+                    + "</w:tcPr>"
+                )
+            )
             for p in cell.iterchildren(w("p")):
                 tc.append(self._paragraph(p, None))
         return row
@@ -397,7 +486,9 @@ class Writer:
 def style_of(p: etree._Element) -> str:
     """A canonical paragraph's style; without one it is Cuerpo, or Celda in a table."""
     parent = p.getparent()
-    return value_of(p, "pPr", "pStyle") or ("Celda" if parent is not None and parent.tag == w("tc") else "Cuerpo")
+    return value_of(p, "pPr", "pStyle") or (
+        "Celda" if parent is not None and parent.tag == w("tc") else "Cuerpo"
+    )
 
 
 def is_own(style: etree._Element) -> bool:
@@ -410,7 +501,9 @@ def pick_table(tables: list[TableLook], columns: int, first_row: str) -> TableLo
     """The template's table with the same first row, else one as wide."""
     words = " ".join(first_row.split())
     fitting = [t for t in tables if t.columns == columns]
-    return next((t for t in fitting if " ".join(t.first_row.split()) == words), fitting[0] if fitting else None)
+    return next(
+        (t for t in fitting if " ".join(t.first_row.split()) == words), fitting[0] if fitting else None
+    )
 
 
 def _after_table(body: etree._Element) -> None:
@@ -423,19 +516,31 @@ def _dress_xml(look: Look) -> str:
     """A style's w:rPr content: everything said outright, so that its base cannot show through."""
     d = look.dress
     fonts = "".join(f' w:{name}="{value}"' for name, value in d.fonts)
-    return "".join((f"<w:rFonts{fonts}/>" if fonts else "", "<w:b/>" if look.b else '<w:b w:val="0"/>',
-                    "<w:i/>" if look.i else '<w:i w:val="0"/>', "<w:caps/>" if d.caps else '<w:caps w:val="0"/>',
-                    "<w:smallCaps/>" if d.small_caps else "", f'<w:color w:val="{d.color}"/>' if d.color else "",
-                    f'<w:sz w:val="{d.size}"/><w:szCs w:val="{d.size}"/>' if d.size else "",
-                    '<w:u w:val="single"/>' if look.u else '<w:u w:val="none"/>'))
+    return "".join(
+        (
+            f"<w:rFonts{fonts}/>" if fonts else "",
+            "<w:b/>" if look.b else '<w:b w:val="0"/>',
+            "<w:i/>" if look.i else '<w:i w:val="0"/>',
+            "<w:caps/>" if d.caps else '<w:caps w:val="0"/>',
+            "<w:smallCaps/>" if d.small_caps else "",
+            f'<w:color w:val="{d.color}"/>' if d.color else "",
+            f'<w:sz w:val="{d.size}"/><w:szCs w:val="{d.size}"/>' if d.size else "",
+            '<w:u w:val="single"/>' if look.u else '<w:u w:val="none"/>',
+        )
+    )
 
 
 def own_look(style: etree._Element) -> Look:
     """The look of a style that this writer made, read back."""
     rpr = style.find(w("rPr"))
     bold, italic = (rpr is not None and is_on(rpr.find(w(name))) for name in ("b", "i"))
-    return Look(based_on=value_of(style, "basedOn"), b=bold, i=italic, u=value_of(rpr, "u") == "single",
-                num_id=value_of(style, "pPr", "numPr", "numId"))
+    return Look(
+        based_on=value_of(style, "basedOn"),
+        b=bold,
+        i=italic,
+        u=value_of(rpr, "u") == "single",
+        num_id=value_of(style, "pPr", "numPr", "numId"),
+    )
 
 
 def _string(node: etree._Element) -> str:

@@ -30,8 +30,18 @@ HARD = {"hard": 0.7, "formula": 0.05, "unspoken": 0.08, "unwritten": 0.17}
 def development(data: Path | None) -> list[Built]:
     out = []
     for k in range(4):
-        out += [session(700 + k, 1.0, noise=0.06 + 0.05 * k), session(710 + k, 1.0, mix=HARD, filler=0.5 * (k % 2)),
-                minutes_session(720 + k, 1.0, keep=0.3 + 0.07 * k, filler=0.8 - 0.2 * k, noise=0.08 + 0.04 * k, diarised=k != 2)]
+        out += [
+            session(700 + k, 1.0, noise=0.06 + 0.05 * k),
+            session(710 + k, 1.0, mix=HARD, filler=0.5 * (k % 2)),
+            minutes_session(
+                720 + k,
+                1.0,
+                keep=0.3 + 0.07 * k,
+                filler=0.8 - 0.2 * k,
+                noise=0.08 + 0.04 * k,
+                diarised=k != 2,
+            ),
+        ]
     if data:
         for k in range(4):
             out += list(over_real_speech(data, 730 + k, keep=0.3 + 0.08 * k, hours=1.0, noise=0.1 * k))
@@ -42,22 +52,41 @@ def judged(built: Built) -> list[tuple[tuple[float, ...], bool]]:
     """(features, right?) of every pair."""
     found = aligner.align(built.transcript, built.paragraphs, load({}).align)
     truth = {g["paragraph"]: (g["start"], g["end"]) for g in built.gold}
-    return [(found.traits[p.paragraph], truth[p.paragraph][0] is not None and aligner.overlap((p.start, p.end), truth[p.paragraph]) >= 0.5)
-            for p in found.pairs if p.start is not None and p.paragraph in truth]
+    return [
+        (
+            found.traits[p.paragraph],
+            truth[p.paragraph][0] is not None
+            and aligner.overlap((p.start, p.end), truth[p.paragraph]) >= 0.5,
+        )
+        for p in found.pairs
+        if p.start is not None and p.paragraph in truth
+    ]
 
 
-def reliability(probability: np.ndarray, right: np.ndarray, bins: int = 10) -> tuple[float, list[dict[str, float]]]:
+def reliability(
+    probability: np.ndarray, right: np.ndarray, bins: int = 10
+) -> tuple[float, list[dict[str, float]]]:
     """Expected calibration error and the table behind it."""
     place = np.minimum((probability * bins).astype(int), bins - 1)
-    rows = [{"from": k / bins, "pairs": int((place == k).sum()), "said": round(float(probability[place == k].mean()), 3),
-             "was": round(float(right[place == k].mean()), 3)} for k in range(bins) if (place == k).any()]
+    rows = [
+        {
+            "from": k / bins,
+            "pairs": int((place == k).sum()),
+            "said": round(float(probability[place == k].mean()), 3),
+            "was": round(float(right[place == k].mean()), 3),
+        }
+        for k in range(bins)
+        if (place == k).any()
+    ]
     return sum(r["pairs"] * abs(r["said"] - r["was"]) for r in rows) / max(1, len(right)), rows
 
 
 def main() -> None:
     from sklearn.linear_model import LogisticRegression
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data")
     parser.add_argument("--out", default="build/bench/calibration.json")
     options = parser.parse_args()
@@ -70,13 +99,20 @@ def main() -> None:
     model = LogisticRegression(fit_intercept=False, C=10.0, max_iter=1000).fit(x, y)
     fitted = model.predict_proba(x_test)[:, 1]
     stored = np.asarray([aligner.confidence_of(t) for t in x_test])
-    both = LogisticRegression(fit_intercept=False, C=10.0, max_iter=1000).fit(np.concatenate([x, x_test]), np.concatenate([y, y_test]))
-    result = {"pairs": len(y) + len(y_test), "right": round(float(np.concatenate([y, y_test]).mean()), 4),
-              "coefficients": dict(zip(aligner.FEATURES, (round(float(c), 3) for c in both.coef_[0]), strict=True))}
+    both = LogisticRegression(fit_intercept=False, C=10.0, max_iter=1000).fit(
+        np.concatenate([x, x_test]), np.concatenate([y, y_test])
+    )
+    result = {
+        "pairs": len(y) + len(y_test),
+        "right": round(float(np.concatenate([y, y_test]).mean()), 4),
+        "coefficients": dict(zip(aligner.FEATURES, (round(float(c), 3) for c in both.coef_[0]), strict=True)),
+    }
     for name, values in (("fitted on the other half", fitted), ("as stored", stored)):
         error, table = reliability(values, y_test)
-        print(f"\n{name}: ECE {error:.4f}; precision at .5 {y_test[values >= 0.5].mean():.3f} ({(values >= 0.5).mean():.2f} of pairs), "
-              f"at .8 {y_test[values >= 0.8].mean():.3f} ({(values >= 0.8).mean():.2f})")
+        print(
+            f"\n{name}: ECE {error:.4f}; precision at .5 {y_test[values >= 0.5].mean():.3f} ({(values >= 0.5).mean():.2f} of pairs), "
+            f"at .8 {y_test[values >= 0.8].mean():.3f} ({(values >= 0.8).mean():.2f})"
+        )
         for row in table:
             print("  ", row)
         result[name] = {"ece": round(error, 4), "table": table}

@@ -38,7 +38,10 @@ class Input:
         self.raw = [p.text for p in built.paragraphs]
         name = {n: t for t, n in self.vocabulary.ids.items()}
         cut = self.speech.first
-        self.units = [" ".join(name[int(i)] for i in self.speech.ids[cut[u]: cut[u + 1]]) for u in range(self.speech.units)]
+        self.units = [
+            " ".join(name[int(i)] for i in self.speech.ids[cut[u] : cut[u + 1]])
+            for u in range(self.speech.units)
+        ]
         self.plain = [" ".join(name[int(i)] for i in t) for t in self.texts]
         self.elsewhere_s = 0.0
 
@@ -52,7 +55,11 @@ class Input:
         for text, places in zip(self.texts, by, strict=True):
             lo, hi = evidence.densest(places)
             good = hi - lo >= max(2, least * len(text)) if len(text) else False
-            out.append((float(self.speech.start[places[lo]]), float(self.speech.end[places[hi - 1]])) if good else None)
+            out.append(
+                (float(self.speech.start[places[lo]]), float(self.speech.end[places[hi - 1]]))
+                if good
+                else None
+            )
         return out
 
     def unit_span(self, a: int, b: int) -> tuple[float, float]:
@@ -62,19 +69,39 @@ class Input:
 def indel(given: Input) -> Spans:
     """rapidfuzz: one global longest common subsequence."""
     ops = Indel.opcodes(evidence.as_string(given.written), evidence.as_string(given.speech.ids))
-    return given.spans([(o.src_start + k, o.dest_start + k) for o in ops if o.tag == "equal" for k in range(o.src_end - o.src_start)])
+    return given.spans(
+        [
+            (o.src_start + k, o.dest_start + k)
+            for o in ops
+            if o.tag == "equal"
+            for k in range(o.src_end - o.src_start)
+        ]
+    )
 
 
 def difflib_matcher(given: Input) -> Spans:
     """difflib.SequenceMatcher over tokens."""
-    blocks = difflib.SequenceMatcher(None, given.written.tolist(), given.speech.ids.tolist(), autojunk=False).get_matching_blocks()
+    blocks = difflib.SequenceMatcher(
+        None, given.written.tolist(), given.speech.ids.tolist(), autojunk=False
+    ).get_matching_blocks()
     return given.spans([(m.a + k, m.b + k) for m in blocks for k in range(m.size)])
 
 
 def apart(python: str, tool: str, given: Input) -> dict[str, Any]:
     """What `peers_apart.py` answers; its CPU seconds are added to `given.elsewhere_s`."""
-    session = {"written": given.written.tolist(), "heard": given.speech.ids.tolist(), "paragraphs": given.raw, "plain": given.plain, "units": given.units}
-    done = subprocess.run([python, str(Path(__file__).with_name("peers_apart.py")), tool], capture_output=True, text=True, input=json.dumps(session))
+    session = {
+        "written": given.written.tolist(),
+        "heard": given.speech.ids.tolist(),
+        "paragraphs": given.raw,
+        "plain": given.plain,
+        "units": given.units,
+    }
+    done = subprocess.run(
+        [python, str(Path(__file__).with_name("peers_apart.py")), tool],
+        capture_output=True,
+        text=True,
+        input=json.dumps(session),
+    )
     if done.returncode:
         raise RuntimeError(f"{tool}: {(done.stderr.strip().splitlines() or ['no word'])[-1]}")
     answer: dict[str, Any] = json.loads(done.stdout)
@@ -84,13 +111,18 @@ def apart(python: str, tool: str, given: Input) -> dict[str, Any]:
 
 def patience(python: str) -> Callable[[Input], Spans]:
     """patiencediff (GPL)."""
+
     def run(given: Input) -> Spans:
-        return given.spans([(a + k, b + k) for a, b, n in apart(python, "patiencediff", given)["runs"] for k in range(n)])
+        return given.spans(
+            [(a + k, b + k) for a, b, n in apart(python, "patiencediff", given)["runs"] for k in range(n)]
+        )
+
     return run
 
 
 def linked(python: str, tool: str) -> Callable[[Input], Spans]:
     """Bleualign (GPL), or Vecalign's programme: a paragraph's span runs from its first to its last linked unit."""
+
     def run(given: Input) -> Spans:
         out: Spans = [None] * len(given.texts)
         for rows, units in apart(python, tool, given)["links"]:
@@ -98,15 +130,27 @@ def linked(python: str, tool: str) -> Callable[[Input], Spans]:
                 if units and len(given.texts[row]):
                     out[row] = given.unit_span(min(units), max(units))
         return out
+
     return run
 
 
 def sliding_window(python: str, tool: str = "window") -> Callable[[Input], Spans]:
     """A window matcher over the whole recording; `tool`: "window" or "every_window"."""
+
     def run(given: Input) -> Spans:
         starts = np.cumsum([0] + [len(u) + 1 for u in given.units])
-        return [None if span is None else given.unit_span(*(int(np.searchsorted(starts, at, side="right")) - 1 for at in (span[0], max(span[0], span[1] - 1))))
-                for span in apart(python, tool, given)["spans"]]
+        return [
+            None
+            if span is None
+            else given.unit_span(
+                *(
+                    int(np.searchsorted(starts, at, side="right")) - 1
+                    for at in (span[0], max(span[0], span[1] - 1))
+                )
+            )
+            for span in apart(python, tool, given)["spans"]
+        ]
+
     return run
 
 
@@ -132,8 +176,15 @@ def seeds_chain(given: Input) -> Spans:
     pairs = list(fences[1:-1])
     for (a, b), (c, d) in zip(fences, fences[1:], strict=False):
         if 1 < c - a < 4000 and 1 < d - b < 20000:
-            ops = Indel.opcodes(evidence.as_string(given.written[a + 1: c]), evidence.as_string(given.speech.ids[b + 1: d]))
-            pairs += [(a + 1 + o.src_start + k, b + 1 + o.dest_start + k) for o in ops if o.tag == "equal" for k in range(o.src_end - o.src_start)]
+            ops = Indel.opcodes(
+                evidence.as_string(given.written[a + 1 : c]), evidence.as_string(given.speech.ids[b + 1 : d])
+            )
+            pairs += [
+                (a + 1 + o.src_start + k, b + 1 + o.dest_start + k)
+                for o in ops
+                if o.tag == "equal"
+                for k in range(o.src_end - o.src_start)
+            ]
     return given.spans(sorted(set(pairs)))
 
 
@@ -145,7 +196,7 @@ def partial_ratio(given: Input) -> Spans:
         at += len(unit) + 1
     edges, cursor, out = np.asarray(starts), 0, []
     for text in given.plain:
-        window = joined[cursor: cursor + 12_000]
+        window = joined[cursor : cursor + 12_000]
         found = fuzz.partial_ratio_alignment(text, window, score_cutoff=60) if text and window else None
         if found is None or len(text) < 8:
             out.append(None)

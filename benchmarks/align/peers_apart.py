@@ -17,7 +17,9 @@ from typing import Any
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = "1"
 
-Session = dict[str, Any]  # ids: `written`, `heard`; texts: `paragraphs`, `plain` (normalised), `units` (normalised)
+Session = dict[
+    str, Any
+]  # ids: `written`, `heard`; texts: `paragraphs`, `plain` (normalised), `units` (normalised)
 
 
 def patiencediff(given: Session) -> dict[str, Any]:
@@ -34,7 +36,9 @@ def bleualign(given: Session) -> dict[str, Any]:
 
     align.multiprocessing_enabled = 0
     texts = [t or "-" for t in given["plain"]]
-    aligner = align.Aligner({"srcfile": texts, "srctotarget": [texts], "targetfile": given["units"], "verbosity": 0})
+    aligner = align.Aligner(
+        {"srcfile": texts, "srctotarget": [texts], "targetfile": given["units"], "verbosity": 0}
+    )
     aligner.mainloop()
     return {"links": [[list(rows), list(units)] for (rows, units), _ in aligner.multialign]}
 
@@ -70,14 +74,20 @@ def every_window(given: Session) -> dict[str, Any]:
     ends = [b - 1 for b in begins[1:]] + [len(joined)]
     for text in given["plain"]:
         words = len(text.split())
-        windows = [joined[a:b] for a, b in zip(begins, ends[words - 1:], strict=False)] if words else []
-        found = extractOne(text, windows, scorer=Levenshtein.normalized_similarity, score_cutoff=0.6) if windows else None
+        windows = [joined[a:b] for a, b in zip(begins, ends[words - 1 :], strict=False)] if words else []
+        found = (
+            extractOne(text, windows, scorer=Levenshtein.normalized_similarity, score_cutoff=0.6)
+            if windows
+            else None
+        )
         out.append(None if found is None else [begins[found[2]], ends[found[2] + words - 1]])
     return {"spans": out}
 
 
 def main() -> None:
-    tools: dict[str, Callable[[Session], dict[str, Any]]] = {f.__name__: f for f in (patiencediff, bleualign, vecalign, window, every_window)}
+    tools: dict[str, Callable[[Session], dict[str, Any]]] = {
+        f.__name__: f for f in (patiencediff, bleualign, vecalign, window, every_window)
+    }
     given = json.load(sys.stdin)
     answer_to = os.dup(1)
     os.dup2(2, 1)  # whatever a peer prints is no answer

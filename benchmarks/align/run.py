@@ -35,7 +35,18 @@ from astra_lib.core.records import Pair, read_json, write_json  # noqa: E402
 from astra_lib.core.settings import load  # noqa: E402
 
 HARD = {"hard": 0.7, "formula": 0.05, "unspoken": 0.08, "unwritten": 0.17}
-COLUMNS = ("precision", "recall", "f1", "f1_75", "time_f1", "null_f1", "unspoken_accepted", "boundary_p50_s", "boundary_p90_s", "boundary_p95_s")
+COLUMNS = (
+    "precision",
+    "recall",
+    "f1",
+    "f1_75",
+    "time_f1",
+    "null_f1",
+    "unspoken_accepted",
+    "boundary_p50_s",
+    "boundary_p90_s",
+    "boundary_p95_s",
+)
 
 
 def manantial(_: Path | None = None) -> list[Built]:
@@ -46,8 +57,13 @@ def manantial(_: Path | None = None) -> list[Built]:
     out = []
     for folder in sorted((HERE.parents[1] / "samples" / "manantial" / "sessions").glob("*/")):
         if (folder / "gold.json").is_file() and (folder / "transcript.json").is_file():
-            out.append(Built(read_transcript([folder / "transcript.json"], session_id=folder.name, tenant="manantial"),
-                             read_minutes(folder / "acta.docx").paragraphs, read_json(folder / "gold.json")))
+            out.append(
+                Built(
+                    read_transcript([folder / "transcript.json"], session_id=folder.name, tenant="manantial"),
+                    read_minutes(folder / "acta.docx").paragraphs,
+                    read_json(folder / "gold.json"),
+                )
+            )
     return out
 
 
@@ -57,8 +73,15 @@ def suites(quick: bool, data: Path | None) -> dict[str, Callable[[], list[Built]
     out: dict[str, Callable[[], list[Built]]] = {
         "mixed": lambda: [session(901, hours)],
         "noisy": lambda: [session(902, hours, noise=0.2, keep=0.35)],
-        "hard": lambda: [session(903, min(hours, 4), mix=HARD), session(904, min(hours, 4), mix=HARD, filler=1.0)],
-        "minutes": lambda: [minutes_session(905, keep=0.4), minutes_session(906, keep=0.5, filler=0.3), minutes_session(907, keep=0.4, diarised=False)],
+        "hard": lambda: [
+            session(903, min(hours, 4), mix=HARD),
+            session(904, min(hours, 4), mix=HARD, filler=1.0),
+        ],
+        "minutes": lambda: [
+            minutes_session(905, keep=0.4),
+            minutes_session(906, keep=0.5, filler=0.3),
+            minutes_session(907, keep=0.4, diarised=False),
+        ],
         "sample": manantial,
         "sample, 15 s": lambda: [as_segments(b) for b in manantial()],
         "same, no voices": lambda: [as_segments(b, diarised=False) for b in manantial()],
@@ -70,7 +93,9 @@ def suites(quick: bool, data: Path | None) -> dict[str, Callable[[], list[Built]
     return out
 
 
-def tools(peers_python: str | None, elsewhere: list[float] | None = None) -> dict[str, Callable[[Built], list[Pair]]]:
+def tools(
+    peers_python: str | None, elsewhere: list[float] | None = None
+) -> dict[str, Callable[[Built], list[Pair]]]:
     """Name -> session to pairs. `elsewhere` collects the CPU seconds that a peer spent in its own environment."""
     params = load({}).align
 
@@ -80,19 +105,34 @@ def tools(peers_python: str | None, elsewhere: list[float] | None = None) -> dic
             spans = find(given)
             if elsewhere is not None:
                 elsewhere.append(given.elsewhere_s)
-            return [Pair("s", "t", p.index, p.kind, "", "", s and s[0], s and s[1]) for p, s in zip(built.paragraphs, spans, strict=True)]
+            return [
+                Pair("s", "t", p.index, p.kind, "", "", s and s[0], s and s[1])
+                for p, s in zip(built.paragraphs, spans, strict=True)
+            ]
+
         return run
 
     def with_meaning(built: Built) -> list[Pair]:
         return align(built.transcript, built.paragraphs, params, encoder=default_encoder()).pairs
 
-    out = {"astra": lambda built: align(built.transcript, built.paragraphs, params).pairs, "astra + meaning": with_meaning, "rapidfuzz indel": peer(peers.indel),
-           "difflib": peer(peers.difflib_matcher), "seeds + chain": peer(peers.seeds_chain), "partial ratio": peer(peers.partial_ratio),
-           "tf-idf arg-max": peer(peers.arg_max), "bleualign scheme": peer(peers.bleualign_like)}
+    out = {
+        "astra": lambda built: align(built.transcript, built.paragraphs, params).pairs,
+        "astra + meaning": with_meaning,
+        "rapidfuzz indel": peer(peers.indel),
+        "difflib": peer(peers.difflib_matcher),
+        "seeds + chain": peer(peers.seeds_chain),
+        "partial ratio": peer(peers.partial_ratio),
+        "tf-idf arg-max": peer(peers.arg_max),
+        "bleualign scheme": peer(peers.bleualign_like),
+    }
     if peers_python:
-        out |= {"patiencediff": peer(peers.patience(peers_python)), "Bleualign": peer(peers.linked(peers_python, "bleualign")),
-                "Vecalign + USE": peer(peers.linked(peers_python, "vecalign")), "window matcher": peer(peers.sliding_window(peers_python)),
-                "every window": peer(peers.sliding_window(peers_python, "every_window"))}
+        out |= {
+            "patiencediff": peer(peers.patience(peers_python)),
+            "Bleualign": peer(peers.linked(peers_python, "bleualign")),
+            "Vecalign + USE": peer(peers.linked(peers_python, "vecalign")),
+            "window matcher": peer(peers.sliding_window(peers_python)),
+            "every window": peer(peers.sliding_window(peers_python, "every_window")),
+        }
     return out
 
 
@@ -106,9 +146,28 @@ def pooled(rows: list[tuple[list[Pair], Built]], kind: str | None = None) -> dic
     pairs, gold, shift, index = [], [], 0.0, 0
     for found, built in rows:
         for p in found:
-            pairs.append(Pair("s", "t", p.paragraph + index, p.kind, "", "", None if p.start is None else p.start + shift, None if p.end is None else p.end + shift))
-        gold += [{**g, "paragraph": g["paragraph"] + index, "start": None if g["start"] is None else g["start"] + shift,
-                  "end": None if g["end"] is None else g["end"] + shift} for g in built.gold if kind in (None, kind_of(g))]
+            pairs.append(
+                Pair(
+                    "s",
+                    "t",
+                    p.paragraph + index,
+                    p.kind,
+                    "",
+                    "",
+                    None if p.start is None else p.start + shift,
+                    None if p.end is None else p.end + shift,
+                )
+            )
+        gold += [
+            {
+                **g,
+                "paragraph": g["paragraph"] + index,
+                "start": None if g["start"] is None else g["start"] + shift,
+                "end": None if g["end"] is None else g["end"] + shift,
+            }
+            for g in built.gold
+            if kind in (None, kind_of(g))
+        ]
         shift, index = shift + built.transcript.duration + 100, index + len(built.paragraphs)
     return score(pairs, gold)
 
@@ -126,14 +185,42 @@ def measure(suite: str, tool: str, quick: bool, data: str | None, peers_python: 
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         begun, burned = time.perf_counter(), time.process_time()
         rows = [(run(built), built) for built in sessions]
-        wall, cpu = time.perf_counter() - begun, sum(elsewhere) if sum(elsewhere) else time.process_time() - burned
+        wall, cpu = (
+            time.perf_counter() - begun,
+            sum(elsewhere) if sum(elsewhere) else time.process_time() - burned,
+        )
         found = pooled(rows)
-        longest = max((p.end - p.start for pairs, _ in rows for p in pairs if p.start is not None), default=0.0)
+        longest = max(
+            (p.end - p.start for pairs, _ in rows for p in pairs if p.start is not None), default=0.0
+        )
         kinds = sorted({kind_of(g) for b in sessions for g in b.gold})
-        out.put({"suite": suite, "tool": tool, **{c: round(found[c], 4) for c in COLUMNS}, "longest_span_s": round(longest, 1),
-                 "wall_s": round(wall, 3), "cpu_s": round(cpu, 3), "hours": round(sum(b.transcript.duration for b in sessions) / 3600, 2),
-                 "memory_before_mb": round(before), "peak_memory_mb": round(max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024),
-                 "kinds": {k: {c: round(v, 4) for c, v in pooled(rows, k).items() if c in ("precision", "recall", "f1", "unspoken_accepted", "spoken", "paragraphs")} for k in kinds}})
+        out.put(
+            {
+                "suite": suite,
+                "tool": tool,
+                **{c: round(found[c], 4) for c in COLUMNS},
+                "longest_span_s": round(longest, 1),
+                "wall_s": round(wall, 3),
+                "cpu_s": round(cpu, 3),
+                "hours": round(sum(b.transcript.duration for b in sessions) / 3600, 2),
+                "memory_before_mb": round(before),
+                "peak_memory_mb": round(
+                    max(
+                        resource.getrusage(who).ru_maxrss
+                        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+                    )
+                    / 1024
+                ),
+                "kinds": {
+                    k: {
+                        c: round(v, 4)
+                        for c, v in pooled(rows, k).items()
+                        if c in ("precision", "recall", "f1", "unspoken_accepted", "spoken", "paragraphs")
+                    }
+                    for k in kinds
+                },
+            }
+        )
     except Exception as error:  # a peer's failure is a result of the comparison
         out.put({"suite": suite, "tool": tool, "error": f"{type(error).__name__}: {error}"[:160]})
 
@@ -169,16 +256,36 @@ def scaling(params: Any) -> list[dict[str, float]]:
 
 
 def table(rows: list[dict[str, Any]]) -> None:
-    head = ("precision", "recall", "f1", "f1_75", "time_f1", "unspoken_accepted", "boundary_p95_s", "longest_span_s", "cpu_s", "peak_memory_mb")
-    short = {"unspoken_accepted": "unsp.acc", "boundary_p95_s": "bnd p95", "longest_span_s": "longest", "peak_memory_mb": "MB"}
+    head = (
+        "precision",
+        "recall",
+        "f1",
+        "f1_75",
+        "time_f1",
+        "unspoken_accepted",
+        "boundary_p95_s",
+        "longest_span_s",
+        "cpu_s",
+        "peak_memory_mb",
+    )
+    short = {
+        "unspoken_accepted": "unsp.acc",
+        "boundary_p95_s": "bnd p95",
+        "longest_span_s": "longest",
+        "peak_memory_mb": "MB",
+    }
     print(f"{'suite':15} {'tool':22}" + "".join(f"{short.get(h, h):>10}" for h in head))
     for row in rows:
-        cells = row.get("error") or "".join(f"{row[h]:>10.3f}" if row[h] < 1000 else f"{row[h]:>10.0f}" for h in head)
+        cells = row.get("error") or "".join(
+            f"{row[h]:>10.3f}" if row[h] < 1000 else f"{row[h]:>10.0f}" for h in head
+        )
         print(f"{row['suite']:15} {row['tool']:22}{cells}")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", help="folder with ami_dev, elitr_dev, ecuador_dev")
     parser.add_argument("--peers-python", help="Python of the environment made from requirements-peers.txt")
     parser.add_argument("--quick", action="store_true", help="one-hour sessions")
@@ -193,7 +300,9 @@ def main() -> None:
             continue
         for tool in tools(options.peers_python):
             if not options.tools or tool in options.tools:
-                rows.append(in_process(options.limit, suite, tool, options.quick, options.data, options.peers_python))
+                rows.append(
+                    in_process(options.limit, suite, tool, options.quick, options.data, options.peers_python)
+                )
                 table(rows[-1:])
     if not options.peers_python:
         print("patiencediff, Bleualign, Vecalign and the window matchers: skipped, no --peers-python")

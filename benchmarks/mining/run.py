@@ -31,8 +31,12 @@ def main() -> int:
             source = Path(folder) / f"in{count}"
             for i in range(count):
                 target = source / f"copia-{i:03d}"
-                shutil.copytree(originals[i % len(originals)], target, ignore=shutil.ignore_patterns("*.opus"))
-                write_json(target / "session.json", {**read_json(target / "session.json"), "session_id": target.name})
+                shutil.copytree(
+                    originals[i % len(originals)], target, ignore=shutil.ignore_patterns("*.opus")
+                )
+                write_json(
+                    target / "session.json", {**read_json(target / "session.json"), "session_id": target.name}
+                )
             for workers in (1, 0):
                 chosen = replace(settings, mine=replace(settings.mine, workers=workers))
                 out = Path(folder) / f"out{count}-{workers}"
@@ -40,7 +44,10 @@ def main() -> int:
                 mine.mine(source, "manantial", out, chosen, progress=lambda items: items)
                 took, began = time.perf_counter() - began, time.perf_counter()
                 mine.mine(source, "manantial", out, chosen, progress=lambda items: items)
-                print(f"{count:>9}{workers or 'cores':>9}{took:>9.1f}{took / count:>11.3f}{time.perf_counter() - began:>10.2f}", flush=True)
+                print(
+                    f"{count:>9}{workers or 'cores':>9}{took:>9.1f}{took / count:>11.3f}{time.perf_counter() - began:>10.2f}",
+                    flush=True,
+                )
     return 0
 
 

@@ -56,7 +56,8 @@ def conll(path: Path) -> list[Gold]:
 
 
 def recased(documents: list[Gold], how: str) -> list[Gold]:
-    """"as is", "capitals", "lower" or "lower, no marks" (offsets kept; a letter that changes length stays)."""
+    """ "as is", "capitals", "lower" or "lower, no marks" (offsets kept; a letter that changes length stays)."""
+
     def change(text: str) -> str:
         if how == "capitals":
             return "".join(c.upper() if len(c.upper()) == 1 else c for c in text)
@@ -65,6 +66,7 @@ def recased(documents: list[Gold], how: str) -> list[Gold]:
         if how == "lower, no marks":
             text = re.sub(r"[^\w\s]", " ", text)
         return text
+
     return [Gold([change(t) for t in d.texts], d.spans, d.roster) for d in documents]
 
 
@@ -79,7 +81,10 @@ def meddocan(folder: Path) -> list[Gold]:
         spans = []
         for line in note.read_text(encoding="utf-8").splitlines():
             part = line.split("\t")
-            if part[0].startswith("T") and part[1].split()[0] in ("NOMBRE_PERSONAL_SANITARIO", "NOMBRE_SUJETO_ASISTENCIA"):
+            if part[0].startswith("T") and part[1].split()[0] in (
+                "NOMBRE_PERSONAL_SANITARIO",
+                "NOMBRE_SUJETO_ASISTENCIA",
+            ):
                 spans.append((int(part[1].split()[1]), int(part[1].split()[-1])))
         documents.append(Gold([text], [sorted(spans)]))
     return documents
@@ -92,7 +97,9 @@ def score(documents: list[Gold], find) -> dict[str, float]:
     missed: list[str] = []
     wrong: list[str] = []
     for document in documents:
-        for text, gold, spans in zip(document.texts, document.spans, find(document.texts, document.roster), strict=True):
+        for text, gold, spans in zip(
+            document.texts, document.spans, find(document.texts, document.roster), strict=True
+        ):
             covered = bytearray(len(text))
             for a, b in spans:
                 covered[a:b] = b"\1" * (b - a)
@@ -101,12 +108,17 @@ def score(documents: list[Gold], find) -> dict[str, float]:
                 if all(covered[i] or not text[i].isalnum() for i in range(a, b)):
                     masked += 1
                 else:
-                    missed.append(text[max(0, a - 25):a] + "⟦" + text[a:b] + "⟧" + text[b:b + 15])
+                    missed.append(text[max(0, a - 25) : a] + "⟦" + text[a:b] + "⟧" + text[b : b + 15])
             for a, b in spans:
                 predicted += 1
                 if any(a < y and x < b for x, y in gold):
                     right += 1
                 else:
-                    wrong.append(text[max(0, a - 25):a] + "⟦" + text[a:b] + "⟧" + text[b:b + 15])
-    return {"mentions": mentions, "masked": masked / max(mentions, 1), "precision": right / max(predicted, 1),
-            "_missed": missed, "_wrong": wrong}  # type: ignore[dict-item]
+                    wrong.append(text[max(0, a - 25) : a] + "⟦" + text[a:b] + "⟧" + text[b : b + 15])
+    return {
+        "mentions": mentions,
+        "masked": masked / max(mentions, 1),
+        "precision": right / max(predicted, 1),
+        "_missed": missed,
+        "_wrong": wrong,
+    }  # type: ignore[dict-item]

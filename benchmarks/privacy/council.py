@@ -21,9 +21,22 @@ Yeferson|Arley|Saúl Mondragón Bejarano|Nohemí Escudero Bastidas|Nohemí|Ramir
 """.replace("\n", "").split("|")
 # the topics these were checked in
 CHECKED = ("b", "c", "d")
-_TITLES = re.compile(r"^(?:(?:Doctora?|Señora?|Ingenier[oa]|Capit[aá]n|Arquitect[oa]|Licenciad[oa]|Subintendente|Mayor|Teniente|Abogad[oa]|Don|Doña|Padre|"
-                     r"Economista|Psic[oó]log[oa]|Profesora?|Enfermer[oa]|Coronel|Veterinari[oa]|Bi[oó]log[oa])\s+)+")
-_HEARD = (("v", "b"), ("b", "v"), ("z", "s"), ("ce", "se"), ("ll", "y"), ("h", ""), ("qu", "k"), ("j", "g"), ("s", "z"), ("y", "ll"))
+_TITLES = re.compile(
+    r"^(?:(?:Doctora?|Señora?|Ingenier[oa]|Capit[aá]n|Arquitect[oa]|Licenciad[oa]|Subintendente|Mayor|Teniente|Abogad[oa]|Don|Doña|Padre|"
+    r"Economista|Psic[oó]log[oa]|Profesora?|Enfermer[oa]|Coronel|Veterinari[oa]|Bi[oó]log[oa])\s+)+"
+)
+_HEARD = (
+    ("v", "b"),
+    ("b", "v"),
+    ("z", "s"),
+    ("ce", "se"),
+    ("ll", "y"),
+    ("h", ""),
+    ("qu", "k"),
+    ("j", "g"),
+    ("s", "z"),
+    ("y", "ll"),
+)
 
 
 def council(folder: Path, seed: int, spoken: bool, rollcall: bool = False) -> list[Gold]:
@@ -37,7 +50,10 @@ def council(folder: Path, seed: int, spoken: bool, rollcall: bool = False) -> li
     documents = []
     for topic in topics:
         rows = yaml.safe_load(topic.read_text(encoding="utf-8"))
-        roster = [{"key": f"c{i:02d}", "name": _new(r), "role": "concejal", "party": "Partido Río Claro"} for i in range(11)]
+        roster = [
+            {"key": f"c{i:02d}", "name": _new(r), "role": "concejal", "party": "Partido Río Claro"}
+            for i in range(11)
+        ]
         cast = _cast(rows, r)
         texts, spans = [], []
         for text in _texts(rows, spoken):
@@ -73,11 +89,15 @@ def _new(r: random.Random, words: int = 3) -> str:
 def _cast(rows: dict, r: random.Random) -> dict[str, str]:
     """Name in the topic -> name this time; partial names follow their bearer."""
     guests = rows.get("guest") or []
-    names = [_TITLES.sub("", g["name"]) for g in (guests if isinstance(guests, list) else [guests])] + list(CITIZENS)
+    names = [_TITLES.sub("", g["name"]) for g in (guests if isinstance(guests, list) else [guests])] + list(
+        CITIZENS
+    )
     cast: dict[str, str] = {}
     for name in sorted(names, key=lambda n: -len(n.split())):
         bearer = next((k for k in cast if name.split()[0] == k.split()[0] and len(k.split()) > 1), None)
-        cast[name] = cast[bearer].split()[0] if bearer and len(name.split()) == 1 else _new(r, len(name.split()))
+        cast[name] = (
+            cast[bearer].split()[0] if bearer and len(name.split()) == 1 else _new(r, len(name.split()))
+        )
     return cast
 
 
@@ -87,8 +107,13 @@ def _texts(rows: dict, spoken: bool) -> list[str]:
 
 
 _FLOOR = (
-    "Tiene la palabra la concejala {A}. ", "Muchas gracias {B}. Continúa el honorable concejal {C}. ", "Gracias, presidente. Saludo a {D} y a la doctora {B}. ",
-    "Bueno, como decía {C}, ", "Le contesto al concejal {A_apellido}. ", "Gracias {A}, adelante {D}. ", "Concejal {B_apellido}, dos minutos. ",
+    "Tiene la palabra la concejala {A}. ",
+    "Muchas gracias {B}. Continúa el honorable concejal {C}. ",
+    "Gracias, presidente. Saludo a {D} y a la doctora {B}. ",
+    "Bueno, como decía {C}, ",
+    "Le contesto al concejal {A_apellido}. ",
+    "Gracias {A}, adelante {D}. ",
+    "Concejal {B_apellido}, dos minutos. ",
 )
 
 
@@ -97,13 +122,15 @@ def _floor(r: random.Random) -> str:
     return r.choice(_FLOOR) if r.random() < 0.34 else ""
 
 
-def _filled(text: str, cast: dict[str, str], roster: list[dict[str, str]], rows: dict, r: random.Random, spoken: bool) -> tuple[str, list[tuple[int, int]]]:
+def _filled(
+    text: str, cast: dict[str, str], roster: list[dict[str, str]], rows: dict, r: random.Random, spoken: bool
+) -> tuple[str, list[tuple[int, int]]]:
     guests = rows.get("guest") or []
     guests = {g["key"]: g for g in (guests if isinstance(guests, list) else [guests])}
     literal = "|".join(map(re.escape, sorted(cast, key=len, reverse=True)))
     out, spans, last = "", [], 0
     for match in re.finditer(rf"\{{(\w+)\}}|(?<!\w)({literal})(?!\w)", text):
-        out += text[last:match.start()]
+        out += text[last : match.start()]
         last = match.end()
         slot, name, before = match[1], match[2], ""
         if slot:
@@ -119,12 +146,20 @@ def _filled(text: str, cast: dict[str, str], roster: list[dict[str, str]], rows:
                 out += "su partido"
                 continue
             else:
-                row = roster["ABCDEFGH".index(base)] if base in "ABCDEFGH" else roster[8 if base == "president" else 9]
+                row = (
+                    roster["ABCDEFGH".index(base)]
+                    if base in "ABCDEFGH"
+                    else roster[8 if base == "president" else 9]
+                )
                 words = row["name"].split()
                 before = "honorable concejal " if slot.startswith("concejal_") else ""
                 name = words[1] if slot.endswith("apellido") else row["name"]
                 if spoken and not slot.endswith("apellido"):
-                    name = r.choice((words[0], words[1], " ".join(words[:2]), row["name"])) if before or r.random() < 0.5 else " ".join(words[:2])
+                    name = (
+                        r.choice((words[0], words[1], " ".join(words[:2]), row["name"]))
+                        if before or r.random() < 0.5
+                        else " ".join(words[:2])
+                    )
         else:
             name = cast[name]
         out += before

@@ -27,7 +27,9 @@ Noelia Grisales|Matilde Rengifo Cano|Anselmo Piedrahíta|Baldomero Tirado Manriq
 Bertilda|Eliécer Mosquera|Arley|Ulpiano|Luisa Fernanda|Luisa|Wilson Barona|Zoila|Eufemia Saavedra
 """.replace("\n", "").split("|")
 # named after somebody, or written like it, and nobody all the same
-NOBODY = re.compile(r"colegio Simón \w+|Alianza Ribereña|Raíces Vivas|Peñas Blancas|Ave María|Teatro Aurora|La Cruz|Casa Puente|Puerto Manantial|Ribera Sana|Nutrir Ribera")
+NOBODY = re.compile(
+    r"colegio Simón \w+|Alianza Ribereña|Raíces Vivas|Peñas Blancas|Ave María|Teatro Aurora|La Cruz|Casa Puente|Puerto Manantial|Ribera Sana|Nutrir Ribera"
+)
 _PARTICLE = r"(?:\s+(?:de|del|de la|de los))?"
 RECOGNISABLE = 0.5
 PLAIN = 0.7  # of a name's sound: a reader sees at once that it is a name
@@ -45,7 +47,9 @@ class Session:
 
 def named(text: str, people: list[str]) -> list[tuple[int, int]]:
     """Where clean text names one of the people: any of their names, side by side."""
-    words = "|".join(sorted({re.escape(w) for p in people for w in p.split() if w[0].isupper()}, key=len, reverse=True))
+    words = "|".join(
+        sorted({re.escape(w) for p in people for w in p.split() if w[0].isupper()}, key=len, reverse=True)
+    )
     taken = [m.span() for m in NOBODY.finditer(text)]
     spans = [m.span() for m in re.finditer(rf"(?<!\w)(?:{words})(?:{_PARTICLE}\s+(?:{words}))*(?!\w)", text)]
     return [s for s in spans if not any(a < s[1] and s[0] < b for a, b in taken)]
@@ -67,9 +71,13 @@ def carried(said: str, spans: list[tuple[int, int]], heard: str) -> list[tuple[i
     for n, (x, y) in enumerate(spans):
         inside[x:y] = [n] * (y - x)
     owner = [-1] * len(b)
-    for tag, i, j, k, m in ((o.tag, o.src_start, o.src_end, o.dest_start, o.dest_end) for o in Levenshtein.opcodes(a, b)):
+    for tag, i, j, k, m in (
+        (o.tag, o.src_start, o.src_end, o.dest_start, o.dest_end) for o in Levenshtein.opcodes(a, b)
+    ):
         for step in range(m - k):
-            source = i + step if tag != "insert" and i + step < j else max(i - 1, 0) if tag == "insert" else j - 1
+            source = (
+                i + step if tag != "insert" and i + step < j else max(i - 1, 0) if tag == "insert" else j - 1
+            )
             left, right = inside[at[source]], inside[at[min(source + 1, len(at) - 1)]]
             # letters put in between belong to a name only when it goes on after them
             owner[k + step] = left if tag != "insert" or left == right else -1
@@ -80,7 +88,9 @@ def carried(said: str, spans: list[tuple[int, int]], heard: str) -> list[tuple[i
         best = max(set(owners), key=owners.count) if owners else -1
         if best >= 0 and owners.count(best) * 2 >= len(owners):
             found.setdefault(best, []).append(word.span())
-    return [(parts[0][0], parts[-1][1], said[spans[n][0]:spans[n][1]]) for n, parts in sorted(found.items())]
+    return [
+        (parts[0][0], parts[-1][1], said[spans[n][0] : spans[n][1]]) for n, parts in sorted(found.items())
+    ]
 
 
 def alike(said: str, heard: str) -> float:
@@ -88,7 +98,12 @@ def alike(said: str, heard: str) -> float:
     from rapidfuzz import fuzz
 
     pairs = [(said, heard)] + [(s, h) for s in said.split() for h in heard.split() if len(s) > 3]
-    return max(fuzz.ratio("".join(map(phonetic, s.split())), "".join(map(phonetic, h.split()))) for s, h in pairs) / 100
+    return (
+        max(
+            fuzz.ratio("".join(map(phonetic, s.split())), "".join(map(phonetic, h.split()))) for s, h in pairs
+        )
+        / 100
+    )
 
 
 def sessions(samples: Path) -> list[Session]:
@@ -97,7 +112,13 @@ def sessions(samples: Path) -> list[Session]:
     from build import composed  # type: ignore[import-not-found]
     from compose import load, load_topics, written_sessions  # type: ignore[import-not-found]
 
-    sources = {"roster": load("roster"), "procedure": load("procedure"), "plan": load("plan"), "topics": load_topics(), "written": written_sessions()}
+    sources = {
+        "roster": load("roster"),
+        "procedure": load("procedure"),
+        "plan": load("plan"),
+        "topics": load_topics(),
+        "written": written_sessions(),
+    }
     roster = read_json(samples / "manantial" / "roster.json")
     made = []
     for folder in sorted((samples / "manantial" / "sessions").iterdir()):
@@ -132,25 +153,47 @@ def measured(found: list[Session], spoken: bool = True) -> dict[str, float]:
 
     `masked`: mentions covered whole; `touched`: at least in part; `*_plain`: of those that still sound like the name; `precision`:
     spans that touch a name; `same`: people named in the minutes that got the same placeholder in speech."""
-    count = dict.fromkeys("mentions masked touched plain masked_plain touched_plain spans right both same lost".split(), 0)
+    count = dict.fromkeys(
+        "mentions masked touched plain masked_plain touched_plain spans right both same lost".split(), 0
+    )
     for one in found:
         gold = one.gold
-        entities = Scrubber("benchmark", gold.roster).entities(one.minutes + gold.texts, gold.texts if spoken else ())
-        written = {e.text: e.replacement for found_here in entities[:len(one.minutes)] for e in found_here}
-        for text, spans, lost, who, es in zip(gold.texts, gold.spans, one.lost, one.who, entities[len(one.minutes):], strict=True):
+        entities = Scrubber("benchmark", gold.roster).entities(
+            one.minutes + gold.texts, gold.texts if spoken else ()
+        )
+        written = {e.text: e.replacement for found_here in entities[: len(one.minutes)] for e in found_here}
+        for text, spans, lost, who, es in zip(
+            gold.texts, gold.spans, one.lost, one.who, entities[len(one.minutes) :], strict=True
+        ):
             people = [e for e in es if e.type in PERSON_TYPES]
             covered = {i for e in people for i in range(e.start, e.end)}
             for (a, b), name in zip(spans, who, strict=True):
                 plain = alike(name, text[a:b]) >= PLAIN
                 whole = all(i in covered or not text[i].isalnum() for i in range(a, b))
                 touched = [e for e in people if e.start < b and a < e.end]
-                for key, hit in (("mentions", True), ("masked", whole), ("touched", bool(touched)), ("plain", plain), ("masked_plain", plain and whole),
-                                 ("touched_plain", plain and bool(touched)), ("both", name in written and bool(touched)),
-                                 ("same", name in written and any(e.replacement == written[name] for e in touched))):
+                for key, hit in (
+                    ("mentions", True),
+                    ("masked", whole),
+                    ("touched", bool(touched)),
+                    ("plain", plain),
+                    ("masked_plain", plain and whole),
+                    ("touched_plain", plain and bool(touched)),
+                    ("both", name in written and bool(touched)),
+                    ("same", name in written and any(e.replacement == written[name] for e in touched)),
+                ):
                     count[key] += hit
             count["lost"] += len(lost)
             count["spans"] += len(people)
             count["right"] += sum(any(e.start < b and a < e.end for a, b in [*spans, *lost]) for e in people)
-    share = {"masked": "mentions", "touched": "mentions", "masked_plain": "plain", "touched_plain": "plain", "same": "both"}
-    return ({"mentions": count["mentions"], "plain": count["plain"], "lost": count["lost"]} | {k: count[k] / max(count[of], 1) for k, of in share.items()}
-            | {"precision": count["right"] / max(count["spans"], 1)})
+    share = {
+        "masked": "mentions",
+        "touched": "mentions",
+        "masked_plain": "plain",
+        "touched_plain": "plain",
+        "same": "both",
+    }
+    return (
+        {"mentions": count["mentions"], "plain": count["plain"], "lost": count["lost"]}
+        | {k: count[k] / max(count[of], 1) for k, of in share.items()}
+        | {"precision": count["right"] / max(count["spans"], 1)}
+    )

