@@ -1,7 +1,7 @@
 """The whole loop on the sample council, once, for real: what `make demo` runs.
 
-Every step goes through the same calls as in production; this file only puts them in order, keeps requests flowing while the
-adapter is swapped, and writes down what happened.
+Every step goes through the same calls as in production; this file only puts them in order, keeps requests
+flowing while the adapter is swapped, and writes down what happened.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class Watch:
 
 
 def prepare(settings: Settings) -> None:
-    """The council's own folder: roster and a template, as an operator would put them there; and the demo's sessions."""
+    """The council's own folder (roster, template), as an operator would make it; and the demo's sessions."""
     home = settings.data_dir / "tenants" / TENANT
     home.mkdir(parents=True, exist_ok=True)
     sessions = sorted((SAMPLES / "sessions").iterdir())
@@ -145,7 +145,7 @@ def prepare(settings: Settings) -> None:
 
 
 def transcribe_live(demo: Demo) -> None:
-    """Transcribe the short recording here and now; with no model to be had, say so and use the committed transcript."""
+    """Transcribe the short recording now; without a speech model, say so and use the committed transcript."""
     from astra_lib.text import wer_words
     from astra_lib.transcript import read_transcript, transcribe
 

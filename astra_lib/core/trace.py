@@ -14,8 +14,9 @@ from .settings import Settings
 
 @dataclass(frozen=True)
 class Trace:
-    """`record`: which paragraph, which milliseconds of audio; `promotion`: how its adapter came into service; `chain`:
-    the manifests from the judge's run down to the sessions (empty for an adapter that no training made)."""
+    """`record`: which paragraph, which milliseconds of audio; `promotion`: how its adapter came into service;
+    `chain`: the manifests from the judge's run down to the sessions (empty for an adapter that no training
+    made)."""
 
     record: AuditRecord
     promotion: Promotion
@@ -38,8 +39,8 @@ class Trace:
 def trace(audit_id: str, settings: Settings) -> Trace:
     """Walk from an audit record through its promotion and its judge's run to the first files.
 
-    Raises `MissingError` where a link is gone, and `GateError` where two ends do not fit: another adapter than the
-    one promoted, or an input that no run has made.
+    Raises `MissingError` where a link is gone, and `GateError` where two ends do not fit: another adapter
+    than the one promoted, or an input that no run has made.
     """
     record = AuditLog.open(settings).get(audit_id)
     history = {
