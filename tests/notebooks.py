@@ -1,9 +1,9 @@
 """Are notebooks and library the same, do the notebooks still run, and is what they show what the code does?
 
-`python -m tests.notebooks --sync`: export every notebook into a scratch copy of the project and compare with the
-committed modules; catches hand edits, forgotten exports and modules without a notebook. `--run`: execute every
-notebook in a fresh kernel and compare the text each cell shows with the committed one. `--write`: execute and keep
-the new outputs. Notebooks can be named: `python -m tests.notebooks --run 07_judge`.
+`python -m tests.notebooks --sync`: export every notebook into a scratch copy of the project and compare with
+the committed modules; catches hand edits, forgotten exports and modules without a notebook. `--run`: execute
+every notebook in a fresh kernel and compare the text each cell shows with the committed one. `--write`:
+execute and keep the new outputs. Notebooks can be named: `python -m tests.notebooks --run 07_judge`.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def shown(cell: Any) -> str:
         else:
             kind = next((k for k in ("text/markdown", "text/html", "text/plain") if k in data), "")
             parts.append(f"{data.get(kind, '')}\n")
-    return CHANCE.sub("…", "".join(parts)).strip()
+    # one tag a line, so that a difference is shown where it is
+    return CHANCE.sub("…", "".join(parts)).replace("><", ">\n<").strip()
 
 
 def contradictions(path: Path, now: Any) -> Iterator[str]:
