@@ -86,8 +86,9 @@ def run(settings: Settings, say: Callable[[str], None] = print) -> Demo:
         judged = job(demo, "judge", train_run=trained.run_id)
         if judged.manifest["metrics"]["verdict"] != "PROMOTED":
             finish(demo)
+            metrics = judged.manifest["metrics"]
             raise GateError(
-                f"the Judge says {judged.manifest['metrics']['verdict']}: {'; '.join(judged.manifest['metrics']['reasons'])}",
+                f"the Judge says {metrics['verdict']}: {'; '.join(metrics['reasons'])}",
                 where=str(judged.report),
                 remedy="The demo stops here, as the product would",
             )
@@ -240,8 +241,8 @@ def swap(demo: Demo, judged: runner.Executed) -> None:
 def say_swap(demo: Demo) -> None:
     s = demo.facts["swap"]
     demo.say(
-        f"    {s['requests']} requests, {s['failed']} failed; by generation {s['by_generation']}; load {s['load_ms']:.0f} ms, "
-        f"canary {s['canary_ms']:.0f} ms, pointer {s['pointer_us']:.1f} µs"
+        f"    {s['requests']} requests, {s['failed']} failed; by generation {s['by_generation']}; "
+        f"load {s['load_ms']:.0f} ms, canary {s['canary_ms']:.0f} ms, pointer {s['pointer_us']:.1f} µs"
     )
 
 
@@ -295,7 +296,8 @@ def draft_acta(demo: Demo, service: Any) -> None:
         "minutes": min(transcript.duration, 360.0) / 60,
     }
     demo.say(
-        f"    {len(made.paragraphs)} paragraphs from the first {demo.facts['draft']['minutes']:.0f} minutes of {session} -> {made.docx}"
+        f"    {len(made.paragraphs)} paragraphs from the first "
+        f"{demo.facts['draft']['minutes']:.0f} minutes of {session} -> {made.docx}"
     )
 
 

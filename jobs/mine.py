@@ -343,7 +343,8 @@ def run(args: argparse.Namespace) -> int:
     """The command: exit 0, or 3 when no session could be mined."""
     result = mine(args.source, args.tenant, args.out, settings_module.load())
     print(
-        f"{len(result.sessions)} sessions ({len(result.reused)} unchanged), {len(result.quarantined)} quarantined, {result.wall_s:.1f} s -> {result.out}"
+        f"{len(result.sessions)} sessions ({len(result.reused)} unchanged), "
+        f"{len(result.quarantined)} quarantined, {result.wall_s:.1f} s -> {result.out}"
     )
     for session_id, reason in sorted(result.quarantined.items()):
         print(f"  quarantined {session_id}: {reason}")

@@ -44,7 +44,7 @@ def declare(parameters: dict[str, Any], settings: Settings) -> tuple[dict[str, A
 
 
 def train(run: Any, settings: Settings) -> Trained:
-    """Submit the run's dataset, follow it to its verified receipt, and bring both files into the run's folder.
+    """Submit the run's dataset, follow it to its verified receipt, and fetch adapter and receipt.
 
     Raises `GateError` when the job ended in any other way. A run taken over finds its job where it left
     it."""

@@ -60,7 +60,7 @@ def reachable(*modules: str) -> list[str]:
 
 
 def source_hash(module: str) -> str:
-    """Of what a module does: comments, docstrings and layout do not count, so better prose costs no training."""
+    """Of what a module does. Comments, docstrings and layout do not count: better prose costs no training."""
     tree = _tree(module)
     for node in ast.walk(tree):
         if isinstance(

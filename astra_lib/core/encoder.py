@@ -10,7 +10,7 @@ from .errors import MissingError
 
 @lru_cache(maxsize=1)
 def default_encoder() -> Any:
-    """Multilingual sentence vectors out of an installed wheel (Universal Sentence Encoder multilingual v3, numpy).
+    """Multilingual sentence vectors out of an installed wheel: Universal Sentence Encoder v3, numpy only.
 
     The result has `encode(texts) -> array of shape (len(texts), 512)`. Raises `MissingError` without the
     wheel.

@@ -27,7 +27,6 @@ class Events:
     `replica` is a name that outlives its restarts. Not to be shared between threads.
     """
 
-
     def __init__(self, registry: Registry, replica: str, *, reconcile_s: float = 30.0) -> None:
         self.registry, self.replica, self.reconcile_s = registry, replica, reconcile_s
         self.group = f"replica:{replica}"

@@ -26,7 +26,7 @@ def runs_folder(settings: Settings) -> Path:
 
 
 def run_folder(job: str, run_id: str, settings: Settings) -> Path:
-    """Where a run's files are on this machine. Raises `InputError` for a job or run id that is no plain name."""
+    """Where a run's files are on this machine; `InputError` for a job or run id that is no plain name."""
     return runs_folder(settings) / check_name(job) / check_name(run_id)
 
 
@@ -41,7 +41,6 @@ class Artifact:
 
     `from_run`: the run whose output an input was. `private`: never leaves this machine.
     """
-
 
     name: str
     sha256: str

@@ -61,7 +61,6 @@ class Promotion:
     `previous`: the id of the adapter before. `restores`: the generation that a rollback went back to.
     """
 
-
     tenant: str
     generation: int
     adapter: AdapterRef

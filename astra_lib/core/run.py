@@ -107,7 +107,7 @@ class Run:
         seed: int | None = None,
         inputs: Iterable[Path | str] | Mapping[str, Path | str] = (),
     ) -> Run:
-        """The finished run of the same job, parameters and inputs; else the killed one, to go on; else a new one.
+        """The finished run of the same job, parameters and inputs; else the killed one; else a new one.
 
         Look at `.finished` first, then at `.resumed`. Raises `ConflictError` while the same run is under way
         elsewhere.
@@ -151,7 +151,7 @@ class Run:
 
     @classmethod
     def find(cls, job: str, wanted: str, settings: Settings) -> Run | None:
-        """The newest finished run of this fingerprint whose outputs are whole, here or in the object store."""
+        """The newest finished run of this fingerprint with whole outputs, here or in the object store."""
         for path in sorted((runs_folder(settings) / check_name(job)).glob(f"*/{MANIFEST}"), reverse=True):
             with suppress(InputError):
                 manifest = Manifest.read(read_json(path), str(path))

@@ -98,7 +98,7 @@ def endpoints(settings: Settings) -> Endpoints:
 
 
 def down(settings: Settings, *, grace_s: float = 25) -> list[str]:
-    """Stop the embedded servers: SIGTERM, SIGKILL after `grace_s` seconds. Returns the names of those stopped."""
+    """Stop the embedded servers: SIGTERM, SIGKILL after `grace_s` seconds. Returns the names it stopped."""
     if not services_folder(settings).exists():
         return []
     with exclusive(services_folder(settings) / "lock", 180, "the embedded servers"):
