@@ -134,12 +134,25 @@ def check(path: Path, write: bool) -> list[str]:
     return []
 
 
+def uncleared(folder: Path) -> list[str]:
+    """One line for every job notebook that was committed with outputs: a report belongs to its run."""
+    import nbformat
+
+    found = []
+    for path in sorted(folder.glob("*.ipynb")):
+        cells = nbformat.read(path, as_version=4).cells
+        if any(cell.get("outputs") or cell.get("execution_count") for cell in cells):
+            found.append(f"{path.name}: holds outputs; jupyter nbconvert --clear-output --inplace {path}")
+    return found
+
+
 def run(names: list[str], write: bool = False) -> list[str]:
     """Execute the notebooks (all of `nbs/` when none is named), as many at once as there are cores."""
     from tqdm import tqdm
 
-    paths = [p for p in sorted((ROOT / "nbs").glob("*.ipynb")) if not names or p.stem in names]
-    if unknown := sorted(set(names) - {p.stem for p in paths}):
+    stems = {Path(name).stem for name in names}
+    paths = [p for p in sorted((ROOT / "nbs").glob("*.ipynb")) if not stems or p.stem in stems]
+    if unknown := sorted(stems - {p.stem for p in paths}):
         return [f"no notebook {', '.join(unknown)}"]
     os.environ["IPYTHONDIR"] = str(quiet_kernel(ROOT / "build" / "ipython"))
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
@@ -159,12 +172,17 @@ def main() -> int:
     arguments.add_argument("--sync", action="store_true")
     arguments.add_argument("--run", action="store_true")
     arguments.add_argument("--write", action="store_true")
-    arguments.add_argument("names", nargs="*", help="stems of notebooks; all of them when none is named")
+    arguments.add_argument("--cleared", action="store_true", help="do the job notebooks hold no outputs?")
+    arguments.add_argument("names", nargs="*", help="notebooks; all of them when none is named")
     args = arguments.parse_args()
     problems = []
     if args.sync:
         found = differences()
         print("\n".join(found) or "notebooks and library are in sync")
+        problems += found
+    if args.cleared:
+        found = uncleared(ROOT / "jobs")
+        print("\n".join(found) or "job notebooks hold no outputs")
         problems += found
     if args.run or args.write:
         found = run(args.names, args.write)

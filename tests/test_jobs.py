@@ -1,4 +1,4 @@
-"""The stages: typed parameters, quarantine instead of collapse, nothing mined twice, nothing half-written used."""
+"""The stages: typed parameters, quarantine, nothing mined twice, nothing half-written taken for whole."""
 
 from __future__ import annotations
 

@@ -386,7 +386,7 @@ def own_redis(
 
 
 def test_everything_survives_a_kill_of_redis(own_redis: Settings) -> None:
-    """Redis dies under a listener and a promoting thread; nothing acknowledged is lost, nobody stops hearing."""
+    """Redis dies under a listener and a promoter: nothing acknowledged is lost, nobody stops hearing."""
     registry, tenant = Registry.open(own_redis), "manantial"
     registry.register_tenant(tenant)
     heard: list[int] = []
