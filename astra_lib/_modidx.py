@@ -332,4 +332,17 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'astra_lib.transcript.whisper_chunk': ('transcript.html#whisper_chunk', 'astra_lib/transcript.py'),
                                       'astra_lib.transcript.whisper_model': ('transcript.html#whisper_model', 'astra_lib/transcript.py'),
                                       'astra_lib.transcript.write_transcript': ( 'transcript.html#write_transcript',
-                                                                                 'astra_lib/transcript.py')}}}
+                                                                                 'astra_lib/transcript.py')},
+            'astra_lib.weights': { 'astra_lib.weights.Anchors': ('weights.html#anchors', 'astra_lib/weights.py'),
+                                   'astra_lib.weights.Choice': ('weights.html#choice', 'astra_lib/weights.py'),
+                                   'astra_lib.weights.Confidence': ('weights.html#confidence', 'astra_lib/weights.py'),
+                                   'astra_lib.weights.Cues': ('weights.html#cues', 'astra_lib/weights.py'),
+                                   'astra_lib.weights.Decoys': ('weights.html#decoys', 'astra_lib/weights.py'),
+                                   'astra_lib.weights.Doubts': ('weights.html#doubts', 'astra_lib/weights.py'),
+                                   'astra_lib.weights.Edges': ('weights.html#edges', 'astra_lib/weights.py'),
+                                   'astra_lib.weights.Hearing': ('weights.html#hearing', 'astra_lib/weights.py'),
+                                   'astra_lib.weights.Lengths': ('weights.html#lengths', 'astra_lib/weights.py'),
+                                   'astra_lib.weights.Programme': ('weights.html#programme', 'astra_lib/weights.py'),
+                                   'astra_lib.weights.Scoring': ('weights.html#scoring', 'astra_lib/weights.py'),
+                                   'astra_lib.weights.Weights': ('weights.html#weights', 'astra_lib/weights.py'),
+                                   'astra_lib.weights.Words': ('weights.html#words', 'astra_lib/weights.py')}}}
