@@ -51,7 +51,7 @@ def rarity(
 
 # %% ../nbs/04c_evidence.ipynb #51427c81
 def dull_stems(stems: Sequence[np.ndarray], chance: np.ndarray, weights: Weights) -> np.ndarray:
-    """Which stems are the clerk's own: of many paragraphs, and much rarer in speech. `stems`: per paragraph."""
+    """Which stems are the clerk's own: in many paragraphs, much rarer in speech. `stems`: per paragraph."""
     used = np.concatenate([*stems, np.empty(0, np.int64)]).astype(np.int64)
     count, total = np.bincount(used, minlength=len(chance)), len(stems)
     often = count > max(weights.dull_paragraphs, weights.dull_paragraph_share * total)
@@ -62,11 +62,14 @@ def forms(key: str) -> set[str]:
     """The key, and the key with any one letter left out."""
     return {key} | {key[:i] + key[i + 1 :] for i in range(len(key))}
 
-# %% ../nbs/04c_evidence.ipynb #6b617870
+
 def near_sounds(
     wanted: dict[str, int], heard: dict[str, int], weights: Weights = Weights()
 ) -> dict[int, list[int]]:
-    """For every wanted stem (its number) the numbers of the heard stems that sound like it."""
+    """For every wanted stem (its number) the numbers of the heard stems that sound like it.
+
+    Keys are those of `text.sound`, because stems are compared; `spanish.words.phonetic` is for whole words.
+    """
     index: dict[str, set[str]] = defaultdict(set)
     for text in wanted:
         for form in forms(sound(text)):
@@ -81,7 +84,7 @@ def near_sounds(
         for match in set().union(*(index[form] for form in forms(key) if form in index)):
             if Levenshtein.distance(key, sound(match)) <= apart:
                 out[wanted[match]].append(number)
-    return out
+    return dict(out)
 
 # %% ../nbs/04c_evidence.ipynb #ec0904be
 def stand_ins(
@@ -108,9 +111,9 @@ def ranges(begins: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray
     offset = np.cumsum(counts) - counts
     return row, np.arange(counts.sum()) + (begins - offset)[row]
 
-# %% ../nbs/04c_evidence.ipynb #63b356ae
+# %% ../nbs/04c_evidence.ipynb #0be137b4
 class Heard:
-    """Where every stem was heard. `places[stem]`: its units, in order; `chance[stem]`: that a unit holds it."""
+    """Where stems were heard. `places[stem]`: its units, in order; `chance[stem]`: that a unit holds it."""
 
     def __init__(self, speech: Speech, size: int, weights: Weights) -> None:
         self.units, self.width, self.weights = speech.units, max(speech.units, 1), weights
@@ -158,7 +161,8 @@ def run_cover(matrix: np.ndarray, grain: int) -> np.ndarray:
 def likelihood(covered: np.ndarray, chance: np.ndarray, missing: int, weights: Weights) -> np.ndarray:
     """`[i, k]`: the log-likelihood ratio of spans against chance, in nats.
 
-    `covered[stem, i, k]`: which spans hold which stem; `chance`: of each in one unit; `missing`: stems that no unit holds.
+    `covered[stem, i, k]`: which spans hold which stem; `chance`: of each in one unit; `missing`: number of
+    other stems, that no unit holds.
     """
     kept = np.asarray(weights.kept, np.float32)[:, None, None]
     lengths = np.arange(1, covered.shape[2] + 1)
@@ -172,9 +176,9 @@ def likelihood(covered: np.ndarray, chance: np.ndarray, missing: int, weights: W
     top = each.max(0)
     return top + np.log(np.exp(each - top).mean(0))
 
-# %% ../nbs/04c_evidence.ipynb #7bdbebfb
+# %% ../nbs/04c_evidence.ipynb #b33a013c
 class Evidence:
-    """How much any span of units speaks for any paragraph, in nats. `stems[paragraph]`: what is looked for."""
+    """How much a span of units speaks for a paragraph, in nats. `stems[paragraph]`: what is looked for."""
 
     def __init__(
         self, speech: Speech, texts: Sequence[np.ndarray], vocabulary: Vocabulary, weights: Weights
@@ -200,7 +204,7 @@ class Evidence:
         return out
 
     def table(self, paragraph: int, lo: int, hi: int, stop: int, longest: int) -> np.ndarray:
-        """`[i, k]`: the evidence of the span of k + 1 units that begins at unit lo + i < hi; -inf past `stop`."""
+        """`[i, k]`: the evidence of the span of k + 1 units from unit lo + i < hi on; -inf past `stop`."""
         matrix, chance = self.presence(paragraph, lo, min(stop, hi + longest - 1))
         missing = len(self.stems[paragraph]) - len(matrix)
         out = likelihood(span_cover(matrix, hi - lo, longest), chance, missing, self.weights)
@@ -317,7 +321,7 @@ class Floor:
     def known(self) -> bool:
         return bool(len(self.turn)) and int(self.turn[-1]) > 0
 
-# %% ../nbs/04c_evidence.ipynb #addce117
+
 def floor_of(speech: Speech, phrases: np.ndarray, weights: Weights = Weights()) -> Floor:
     """Turns from speaker labels, and whose they are. `phrases`: the chair's phrases in every unit."""
     if not speech.units:
