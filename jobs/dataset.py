@@ -359,6 +359,10 @@ def register(run: Any, made: Dataset) -> dict[str, Any]:
     for path in made.files.values():
         run.add_output(path)
     run.add_output(run.dir / "report.html")
+    return metrics_of(made)
+
+
+def metrics_of(made: Dataset) -> dict[str, Any]:
     return {
         "rows": made.card["rows"],
         "dropped": made.card["dropped"],
