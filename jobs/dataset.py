@@ -13,6 +13,7 @@ from typing import Any
 
 from astra_lib import scrub
 from astra_lib.core.chat import FORMATS, ChatFormat, Checked, check_rows, format_of
+from astra_lib.core.code import code_digest
 from astra_lib.core.errors import InputError, MissingError
 from astra_lib.core.manifest import run_folder
 from astra_lib.core.records import (
@@ -35,18 +36,8 @@ from astra_lib.formatter import Built, build_examples
 
 from . import runner
 from .dataset_card import Chosen, Made, card_of, card_text
-from .mine import Mined, load_mined
+from .mined import Mined, load_mined
 
-CODE = (
-    "astra_lib/text.py",
-    "astra_lib/scrub.py",
-    "astra_lib/formatter.py",
-    "astra_lib/curation.py",
-    "astra_lib/dataset_stats.py",
-    "astra_lib/core/chat.py",
-    "jobs/dataset.py",
-    "jobs/dataset_card.py",
-)
 MINED_FILES = ("pairs.jsonl", "unwritten.jsonl", "mined.json")
 Progress = Callable[[Iterable], Iterable]
 Scan = Callable[[Sequence[Path]], list[scrub.Leak]]
@@ -68,7 +59,7 @@ def declare(parameters: dict[str, Any], settings: Settings) -> tuple[dict[str, A
         "max_length": settings.model.max_length,
         "base": settings.model.base,
         "placed": to_keep(bills_of(load_mined(folder)), sides_before, settings),
-        "code": runner.code_digest(*CODE),
+        "code": code_digest("jobs.dataset"),
     }
     return declared, inputs
 

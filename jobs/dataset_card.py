@@ -16,7 +16,7 @@ from astra_lib.dataset_stats import count_kinds, dataset_stats, five_numbers, fo
 from astra_lib.formatter import CONTEXT_WORDS, Built
 from astra_lib.word.canonical import NOTHING
 
-from .mine import MINING_VERSION, Mined
+from .mined import MINING_VERSION, Mined
 
 
 @dataclass
