@@ -4,7 +4,7 @@ Modules:
 
 - `astra_lib.core.audit`: What was served, and from what: one chain of records per council in which nothing can be changed unnoticed.
 - `astra_lib.core.base_model`: The base model that adapters are trained on: a hub name, a folder, or the embedded SmolLM2.
-- `astra_lib.core.chat`: Chat templates stated by ourselves, and the check that a tokenizer's own template says the same, token by token.
+- `astra_lib.core.chat`: The chat formats in use, written down a second time, and a check of a tokenizer's template against them.
 - `astra_lib.core.code`: What code a result depends on: a digest over the modules that a job reaches through its imports.
 - `astra_lib.core.errors`: Errors that say what is wrong, where, and what to do.
 - `astra_lib.core.events`: How a replica of the service hears of promotions, and hears of each even when messages are lost or doubled.
