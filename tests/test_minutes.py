@@ -713,7 +713,7 @@ def test_a_template_of_several_actas_goes_by_what_occurs_most(tmp_path):
     one, two, odd = hand(9, 360, tmp_path, "a"), hand(8, 360, tmp_path, "b"), hand(12, 999, tmp_path, "c")
     template = learn_template([odd, one, two])
     assert template.actas == 3 and template.carrier in (one, two)
-    assert 'w:firstLine="360"' in template.book["Cuerpo"].ppr and 0.5 < template.shares["Cuerpo"] < 1
+    assert 'w:firstLine="360"' in template.styles["Cuerpo"].ppr and 0.5 < template.shares["Cuerpo"] < 1
     assert 'w:firstLine="999"' in learn_template([odd]).book["Cuerpo"].ppr
     read = read_minutes(odd)
     out = write_minutes(read.paragraphs, template, tmp_path / "out.docx")
@@ -730,8 +730,8 @@ def test_a_style_that_only_another_acta_shows_is_learned_too(tmp_path):
     (tmp_path / "s").mkdir()
     plain = docx(tmp_path / "s", "".join(short.body))
     rich = hand(9, 360, tmp_path, "a")
-    assert "Titulo" not in learn_template([plain]).book
-    assert {"Titulo", "Subtitulo"} <= set(learn_template([plain, rich]).book)
+    assert "Titulo" not in learn_template([plain]).styles
+    assert {"Titulo", "Subtitulo"} <= set(learn_template([plain, rich]).styles)
     with pytest.raises(InputError, match="no actas"):
         learn_template([])
 

@@ -1,4 +1,8 @@
-"""WordprocessingML: a clerk's .docx read as paragraphs, canonical fragments, and fragments written into the clerk's own file.
+"""WordprocessingML: a clerk's .docx read as canonical fragments, and fragments written back into it.
 
+Reading: `package` (the zip) -> `styles` (what takes effect) -> `reader` (paragraphs and rows, `blocks`).
+Between: `canonical` (the small subset), `schema` (its rules), `repair` (a fragment that was cut).
+Writing: `builder` (the parts that travel, `clean`), `numbering`, `style_writer`, `writer`.
+Checking a whole file: `rules`.
 The notebook `03_minutes` puts these parts together; read it first.
 """
