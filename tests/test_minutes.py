@@ -713,8 +713,8 @@ def test_a_template_of_several_actas_goes_by_what_occurs_most(tmp_path):
     one, two, odd = hand(9, 360, tmp_path, "a"), hand(8, 360, tmp_path, "b"), hand(12, 999, tmp_path, "c")
     template = learn_template([odd, one, two])
     assert template.actas == 3 and template.carrier in (one, two)
-    assert 'w:firstLine="360"' in template.styles["Cuerpo"].ppr and 0.5 < template.shares["Cuerpo"] < 1
-    assert 'w:firstLine="999"' in learn_template([odd]).book["Cuerpo"].ppr
+    assert 'w:firstLine="360"' in template.styles["Cuerpo"].properties and 0.5 < template.shares["Cuerpo"] < 1
+    assert 'w:firstLine="999"' in learn_template([odd]).styles["Cuerpo"].properties
     read = read_minutes(odd)
     out = write_minutes(read.paragraphs, template, tmp_path / "out.docx")
     assert (
