@@ -20,7 +20,7 @@ from .kinds import StyledBlock, read_blocks
 from .word.blocks import TableRow, WordParagraph
 from .word.canonical import split_style
 from .word.clean import section_of
-from .word.elsewhere import texts_elsewhere
+from .word.elsewhere import header_texts
 from .word.package import Package
 from .word.reader import PartReader
 from .word.style_writer import is_own, own_format
@@ -151,8 +151,8 @@ class ReadActa:
         section = section_of(self.package.xml(self.package.main))
         found = [section.find(w(name)) for name in ("pgSz", "pgMar")]
         sizes = [tuple(sorted(node.attrib.items())) for node in found if node is not None]
-        headers = texts_elsewhere(self.package, self.reader.sheet).get("header", [])
-        return *sizes, tuple(re.sub(r"\d+", "#", text) for text in headers)
+        headers = header_texts(self.package, self.reader.sheet)
+        return *sizes, tuple(sorted(re.sub(r"\d+", "#", text) for text in headers))
 
 # %% ../nbs/02c_house_style.ipynb #a1b0c203b
 def _form(p: WordParagraph) -> tuple:

@@ -33,6 +33,16 @@ def texts_elsewhere(package: Package, sheet: StyleSheet) -> dict[str, list[str]]
     return {where: sorted(set(texts)) for where, texts in found.items() if texts}
 
 
+def header_texts(package: Package, sheet: StyleSheet) -> list[str]:
+    """The words of each header, those in tables aside, in the order in which the document names the headers."""
+    found = []
+    for relation in package.relations(package.main):
+        if relation.type == "header" and relation.target in package:
+            blocks = PartReader(package, sheet, relation.target).blocks(package.xml(relation.target))
+            found.append(" ".join(block.text for block in blocks if isinstance(block, WordParagraph)))
+    return found
+
+
 def _text(block: Block) -> str:
     if isinstance(block, WordParagraph):
         return block.text
