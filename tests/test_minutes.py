@@ -311,7 +311,9 @@ def hand(size: int, ind: int, tmp_path: Path, name: str, page: str = "", head: s
     clerk.say("No habiendo más asuntos que tratar, se levantó la sesión.")
     clerk.p((page or "") + clerk.runs("ANEXO DE LA SESIÓN", "<w:b/>"), jc="center")
     clerk.say("Se adjunta el informe leído en la plenaria del mes.")
-    return docx(tmp_path / name, "".join(clerk.body)) if (tmp_path / name).mkdir() is None else tmp_path
+    folder = tmp_path / name
+    folder.mkdir()
+    return docx(folder, "".join(clerk.body))
 
 
 def test_a_template_of_several_actas_goes_by_what_occurs_most(tmp_path):

@@ -75,7 +75,10 @@ class NumberingWriter:
             f"{_RESTART if number else ''}</w:num>"
         )
         tail = root.find(w("numIdMacAtCleanup"))
-        root.append(num) if tail is None else tail.addprevious(num)
+        if tail is None:
+            root.append(num)
+        else:
+            tail.addprevious(num)
         return identifier
 
 
@@ -94,5 +97,8 @@ def _add_abstract(root: etree._Element, levels: tuple[tuple[str, str], ...]) -> 
         f'<w:multiLevelType w:val="hybridMultilevel"/>{drawn}</w:abstractNum>'
     )
     before = root.find(w("num"))
-    root.append(new) if before is None else before.addprevious(new)
+    if before is None:
+        root.append(new)
+    else:
+        before.addprevious(new)
     return identifier
