@@ -34,7 +34,7 @@ def texts_elsewhere(package: Package, sheet: StyleSheet) -> dict[str, list[str]]
 
 
 def header_texts(package: Package, sheet: StyleSheet) -> list[str]:
-    """The words of each header, those in tables aside, in the order in which the document names the headers."""
+    """The words of each header, those in tables aside, in the order of the document's relations."""
     found = []
     for relation in package.relations(package.main):
         if relation.type == "header" and relation.target in package:

@@ -82,7 +82,7 @@ def _content(run: TextRun) -> str:
 def _of_neighbour(
     own: Emphasis, before: list[tuple[Emphasis, str]], after: list[tuple[Emphasis, str]]
 ) -> Emphasis:
-    """The emphasis of a blank or a picture: its neighbour's, unless a line would show under it or through it."""
+    """The emphasis of a blank or a picture: its neighbour's, unless one of them is underlined or struck."""
     following = next((emphasis for emphasis, content in after if content.strip()), Emphasis())
     near = before[-1][0] if before else following
     return own if own.underline or own.strike or near.underline or near.strike else near
