@@ -4,5 +4,5 @@ Reading: `package` (the zip) -> `styles` (what takes effect) -> `reader` (paragr
 Between: `canonical` (the small subset), `schema` (its rules), `repair` (a fragment that was cut).
 Writing: `builder` (the parts that travel, `clean`), `numbering`, `style_writer`, `writer`.
 Checking a whole file: `rules`.
-The notebook `03_minutes` puts these parts together; read it first.
+The notebooks 03a_kinds, 03b_house_style and 03_minutes put these parts together; read them first.
 """
