@@ -287,6 +287,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'astra_lib.text._digits_in_place': ('text.html#_digits_in_place', 'astra_lib/text.py'),
                                 'astra_lib.text._figure': ('text.html#_figure', 'astra_lib/text.py'),
                                 'astra_lib.text._fits': ('text.html#_fits', 'astra_lib/text.py'),
+                                'astra_lib.text._scale_fits': ('text.html#_scale_fits', 'astra_lib/text.py'),
                                 'astra_lib.text._scaled': ('text.html#_scaled', 'astra_lib/text.py'),
                                 'astra_lib.text._spoken': ('text.html#_spoken', 'astra_lib/text.py'),
                                 'astra_lib.text._stemmer': ('text.html#_stemmer', 'astra_lib/text.py'),
