@@ -139,8 +139,8 @@ def _digits_in_place(text: str) -> str:
 def numbers_to_digits(text: str) -> str:
     """Spanish number words and grouped figures as plain figures; everything else as it was.
 
-    "dos mil veintiséis" -> "2026", "$10.000" -> "$10000", "243 millones" -> "243000000". "un", "una" and "uno"
-    alone stay words.
+    "dos mil veintiséis" -> "2026", "$10.000" -> "$10000", "243 millones" -> "243000000". "un", "una" and
+    "uno" alone stay words.
     """
     return re.sub(rf"\s?{HELD}", "", _digits_in_place(text))
 
@@ -244,9 +244,11 @@ def guess_language(text: str) -> str | None:
     if len(re.findall(r"[^\W\d_]+", text)) < 20:
         return None
     # low_memory: 30 MB for the four dictionaries instead of 250, a few milliseconds more a text
-    (best, share), *others = langdetect(text, lang=_LANGUAGES, low_memory=True)
-    tied = any(other == share for _, other in others)
-    return best if best in _LANGUAGES and share >= 0.5 and not tied else None
+    shares = langdetect(text, lang=_LANGUAGES, low_memory=True)
+    ranked = [(code, share) for code, share in shares if code != "unk"]  # the best first
+    if not ranked or ranked[0][1] < 0.5 or ranked[0][1] == ranked[1][1]:
+        return None
+    return ranked[0][0]
 
 # %% ../nbs/00_text.ipynb #9cec0159
 _WER_PIECE = re.compile(r"\[[A-ZÁÉÍÓÚÑ]+(?:_\d+)?\]|\d+(?:[:.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*|%")

@@ -39,7 +39,8 @@ from astra_lib.core.records import (  # noqa: E402
     sha256_file,
     write_json,
 )
-from astra_lib.transcript import assemble, read_transcript, transcribe, write_transcript  # noqa: E402
+from astra_lib.recording import transcribe  # noqa: E402
+from astra_lib.transcript import assemble, read_transcript, write_transcript  # noqa: E402
 
 SEED = 20260305
 STAGES = ("compose", "word", "voice", "asr", "gold")

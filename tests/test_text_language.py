@@ -121,7 +121,8 @@ def test_one_sentence_is_enough(code, said):
         ("La sesión se abre con el llamado a lista de los concejales", "too short to say"),
         (
             "RÍOS WILMAR: presente. TORO ADRIANA: presente. PEÑA IVÁN: presente. MURCIA YOLANDA: presente. "
-            "URREA CAMILO: presente. OSPINA MARCELA: presente. QUICENO HERNÁN: presente. HENAO GLORIA: presente.",
+            "URREA CAMILO: presente. OSPINA MARCELA: presente. QUICENO HERNÁN: presente. "
+            "HENAO GLORIA: presente.",
             "a roll call is names",
         ),
         ("a o e y u " * 10, "letters"),
