@@ -7,7 +7,6 @@ less than half of its sound ("Aurelio" heard as "a veces") tells nobody anything
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,9 +107,8 @@ def alike(said: str, heard: str) -> float:
 
 def sessions(samples: Path) -> list[Session]:
     """Every sample session; blocks as the aligner cuts them."""
-    sys.path.insert(0, str(samples))
-    from build import composed  # type: ignore[import-not-found]
-    from compose import load, load_topics, written_sessions  # type: ignore[import-not-found]
+    from samples.build import composed
+    from samples.compose import load, load_topics, written_sessions
 
     sources = {
         "roster": load("roster"),
