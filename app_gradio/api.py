@@ -391,7 +391,8 @@ class Drafts:
     def _check(recording: Path, template: Path) -> None:
         """What cannot be used is said now, not after an hour's drafting."""
         from astra_lib.minutes import read_minutes
-        from astra_lib.transcript import check_audio, read_transcript
+        from astra_lib.recording import check_audio
+        from astra_lib.transcript import read_transcript
 
         read_minutes(template)
         if recording.suffix == ".json":
@@ -408,7 +409,8 @@ class Drafts:
         Path(part.name).replace(path)
 
     def _run(self, draft_id: str, tenant: str, session_id: str, recording: Path, template: Path) -> None:
-        from astra_lib.transcript import read_transcript, transcribe
+        from astra_lib.recording import transcribe
+        from astra_lib.transcript import read_transcript
 
         state = {
             "id": draft_id,

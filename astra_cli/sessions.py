@@ -40,7 +40,7 @@ def add_parser(verbs) -> None:
 
 
 def transcribe(args: argparse.Namespace) -> int:
-    from astra_lib.transcript import transcribe as run
+    from astra_lib.recording import transcribe as run
 
     audio = Path(args.audio)
     out = Path(args.out) if args.out else audio.with_suffix(".transcript.json")

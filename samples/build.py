@@ -31,7 +31,8 @@ from astra_lib.core.records import (
     sha256_file,
     write_json,
 )
-from astra_lib.transcript import assemble, read_transcript, transcribe, write_transcript
+from astra_lib.recording import transcribe
+from astra_lib.transcript import assemble, read_transcript, write_transcript
 
 from . import compose, scenes, voice, word
 
