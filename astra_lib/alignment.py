@@ -77,9 +77,9 @@ def choose_decoys(
         where[(home + count // 2) % count].append(count + k)
     return chosen, where
 
-# %% ../nbs/04f_alignment.ipynb #80cb0753
+# %% ../nbs/04f_alignment.ipynb #37e298cc
 def true_share(accepted: int, total: int, decoy_rate: float) -> float:
-    """Share of the accepted that is right, when `decoy_rate` of those without a true place are accepted too."""
+    """Share of the accepted that is right, when `decoy_rate` of those without a place are accepted too."""
     if not accepted:
         return 0.0
     homeless = min(total, (total - accepted) / max(1e-9, 1 - decoy_rate))
@@ -92,13 +92,13 @@ def home_share(placed: int, total: int, decoy_rate: float | None, w: Weights) ->
         return 1.0
     return max(0.0, (placed / total - decoy_rate) / (1 - decoy_rate))
 
-# %% ../nbs/04f_alignment.ipynb #58884278
+# %% ../nbs/04f_alignment.ipynb #cf4d3af1
 def judge_session(
     session: Session, tried: dict[int, Candidate], confidence: dict[int, float], heard: str | None
 ) -> dict[str, Any]:
     """`decoys, decoy_rate, at_home, estimated_precision, mismatch, language` (rates None without decoys).
 
-    `tried`: a pass that knew nothing of kinds; a row is accepted there when it was more likely spoken than not.
+    `tried`: a pass that knew nothing of kinds; it accepts rows that were more likely spoken than not.
     """
     w, count = session.weights, session.paragraphs
     accepted = {r for r, c in tried.items() if c.spoken > w.decoy_accepted}
@@ -315,7 +315,7 @@ def judged(
     duration = max(transcript.duration, float(speech.unit_end.max()))
     return Alignment(pairs, metrics, unwritten, anchors, spans, traits, duration)
 
-# %% ../nbs/04f_alignment.ipynb #7fb4cbf3
+# %% ../nbs/04f_alignment.ipynb #94f464a8
 def align(
     transcript: Transcript,
     paragraphs: Sequence[Paragraph],
@@ -327,10 +327,11 @@ def align(
 ) -> Alignment:
     """Find the seconds of every paragraph.
 
-    Returns one `Pair` per paragraph, in order; `start` is None where nothing was found. `decoys`: paragraphs of
-    other sessions, if there are any; `encoder`: anything with `encode(texts) -> vectors`, used on what words leave
-    open (None: as `params.semantic` says). `metrics`: `coverage` (share of the speech inside pairs) beside
-    `estimated_precision`, `mismatch` (the acta seems to be of another session) and those of `summary`.
+    Returns one `Pair` per paragraph, in order; `start` is None where nothing was found. `decoys`: paragraphs
+    of other sessions, if there are any; `encoder`: anything with `encode(texts) -> vectors`, used on what
+    words leave open (None: as `params.semantic` says). `metrics`: `coverage` (share of the speech inside
+    pairs) beside `estimated_precision`, `mismatch` (the acta seems to be of another session) and those of
+    `summary`.
     Raises `InputError` for a transcript without words or an acta without text.
     """
     w = weights or Weights()

@@ -317,11 +317,11 @@ def span_sums(values: np.ndarray, a: int, b: int, longest: int) -> np.ndarray:
     ends = np.minimum(first + length, len(values))
     return (total[ends] - total[first]) / np.sqrt(length)
 
-# %% ../nbs/04e_edges.ipynb #59da06a3
+# %% ../nbs/04e_edges.ipynb #83d92747
 def add_meaning(
     session: Session, placed: dict[int, Candidate], paragraphs: Sequence[str], heard: Transcript, encoder: Any
 ) -> int:
-    """Add semantic evidence to the tables of unsure rows in `session.memory`; returns how many rows there are."""
+    """Add semantic evidence to the tables of unsure rows in `session.memory`; returns how many were asked."""
     w, between = session.weights, unsure_rows(session, placed)
     small = [(a, b) for a, b in between.values() if b - a <= w.meaning_units]
     looked = sorted({unit for a, b in small for unit in range(a, b)})
