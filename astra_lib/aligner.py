@@ -8,82 +8,72 @@ __all__ = ['explains', 'pace', 'borders', 'Session', 'prepare', 'longest_span', 
            'coarse_starts', 'likely_runs', 'windows', 'Candidate', 'mutual_overlap', 'candidates', 'forward_only',
            'solve_gap', 'solve']
 
-# %% ../nbs/04d_aligner.ipynb #c56ebd64
+# %% ../nbs/04d_aligner.ipynb #05ed2fc4
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from .anchors import Anchor, find_anchors
 from .core.records import Paragraph, Transcript
 from .core.settings import AlignSettings
-from astra_lib.evidence import (
-    Anchor,
-    Evidence,
-    Floor,
-    Speech,
-    Vocabulary,
-    chair_phrases,
-    cut_units,
-    doubt_of,
-    find_anchors,
-    floor_of,
-    listen,
-    read_paragraphs,
-    speech_seconds,
-)
+from .evidence import Evidence, Floor, chair_phrases, doubt_of, floor_of, read_paragraphs
+from .hearing import Speech, Vocabulary, cut_units, listen, speech_seconds
 from .text import guess_language
 from .weights import Weights
 
-# %% ../nbs/04d_aligner.ipynb #98a6cd65
-def explains(words: int, settings: AlignSettings, terse: float = 1.0, w: Weights = Weights()) -> float:
+# %% ../nbs/04d_aligner.ipynb #44786ba4
+def explains(words: int, settings: AlignSettings, terse: float = 1.0, weights: Weights = Weights()) -> float:
     """The longest span in seconds that a paragraph of so many words can stand for, at most five minutes.
 
     `terse`: how many times fewer words than usual the minutes hold for their recording (1 to 4).
     """
-    generous = (w.limit_base_s + w.limit_word_s * words) * terse
-    return min(w.limit_most_s, generous / max(settings.length_penalty_factor, 0.1))
+    generous = (weights.limit_base_s + weights.limit_word_s * words) * terse
+    return min(weights.limit_most_s, generous / max(settings.length_penalty_factor, 0.1))
 
-# %% ../nbs/04d_aligner.ipynb #ece8775f
+# %% ../nbs/04d_aligner.ipynb #13254da7
 def pace(
     words: np.ndarray,
     cues: Sequence[str],
     placed: dict[int, tuple[float, float]],
     speech_s: float,
-    w: Weights,
+    weights: Weights,
 ) -> np.ndarray:
     """Expected seconds of every paragraph. `placed`: paragraph -> (seconds, probability) of a first pass."""
     cue = np.asarray(cues)
     body, vote = cue == "body", cue == "vote"
-    shared = w.pace_body * speech_s / max(1, words[body].sum())
-    guess = float(np.clip(shared, w.pace_body_least_s, w.pace_body_most_s))
-    sure = {i: seconds for i, (seconds, probability) in placed.items() if probability > w.pace_sure}
+    shared = weights.pace_body * speech_s / max(1, words[body].sum())
+    guess = float(np.clip(shared, weights.pace_body_least_s, weights.pace_body_most_s))
+    sure = {i: seconds for i, (seconds, probability) in placed.items() if probability > weights.pace_sure}
     expected = np.zeros(len(words))
-    for group, rate in ((body, guess), (vote, w.pace_vote_s), (~(body | vote), w.pace_other_s)):
-        offset_words = words + w.pace_offset_words
+    for group, rate in ((body, guess), (vote, weights.pace_vote_s), (~(body | vote), weights.pace_other_s)):
+        offset_words = words + weights.pace_offset_words
         seen = [
-            math.log((sure[i] + w.length_offset_s) / offset_words[i])
+            math.log((sure[i] + weights.length_offset_s) / offset_words[i])
             for i in np.flatnonzero(group).tolist()
             if i in sure
         ]
         if seen:
-            believed = np.median(seen) * len(seen) + w.pace_prior * math.log(rate)
-            rate = math.exp(believed / (len(seen) + w.pace_prior))
-        expected[group] = rate * offset_words[group] - w.length_offset_s
+            believed = np.median(seen) * len(seen) + weights.pace_prior * math.log(rate)
+            rate = math.exp(believed / (len(seen) + weights.pace_prior))
+        expected[group] = rate * offset_words[group] - weights.length_offset_s
     return expected.clip(1.0)
 
-# %% ../nbs/04d_aligner.ipynb #706d6315
-def borders(speech: Speech, floor: Floor, transcript: Transcript, w: Weights) -> np.ndarray:
+# %% ../nbs/04d_aligner.ipynb #534f702b
+def borders(speech: Speech, floor: Floor, transcript: Transcript, weights: Weights) -> np.ndarray:
     """Log odds that a paragraph begins or ends at each of the `units + 1` borders, against any border."""
     silence = speech.unit_start[1:] - np.maximum.accumulate(speech.unit_end)[:-1]
-    inner = np.clip(silence / w.edge_pause_s, 0, 1)
+    inner = np.clip(silence / weights.edge_pause_s, 0, 1)
     begins = {u.words[0] for u in transcript.utterances}
     opens = np.asarray([speech.order[int(speech.word[t])] in begins for t in speech.first[1:-1]], bool)
     if opens.any():
-        telling = -w.edge_utterance * math.log(opens.mean())
-        inner = np.maximum(inner, opens * np.clip(telling, w.edge_utterance_least, w.edge_utterance_most))
+        telling = -weights.edge_utterance * math.log(opens.mean())
+        inner = np.maximum(
+            inner, opens * np.clip(telling, weights.edge_utterance_least, weights.edge_utterance_most)
+        )
     turns = np.append(floor.change, True)
-    good = w.edge * np.maximum(np.concatenate([[1.0], inner, [1.0]]), turns)
+    good = weights.edge * np.maximum(np.concatenate([[1.0], inner, [1.0]]), turns)
     return good - math.log(np.exp(good).mean())
 
 # %% ../nbs/04d_aligner.ipynb #fe63b86d
@@ -107,7 +97,7 @@ class Session:
     weights: Weights
     memory: dict[tuple[int, int, int], np.ndarray] = field(default_factory=dict)
 
-# %% ../nbs/04d_aligner.ipynb #e457949d
+# %% ../nbs/04d_aligner.ipynb #58821df7
 def prepare(
     transcript: Transcript,
     paragraphs: Sequence[Paragraph],
@@ -119,12 +109,12 @@ def prepare(
     rows, count = [*paragraphs, *decoys], len(paragraphs)
     language = guess_language(" ".join(p.text for p in paragraphs)) or "es"
     vocabulary = Vocabulary("en" if language == "en" else "es")
-    texts, cues = read_paragraphs(rows, vocabulary)
+    texts, cues = read_paragraphs(rows, vocabulary, weights)
     titles = {i for i, cue in enumerate(cues) if cue == "title"}
-    speech = listen(transcript, vocabulary)
-    anchors = find_anchors(texts[:count], speech, barred=titles)
+    speech = listen(transcript, vocabulary, weights)
+    anchors = find_anchors(texts[:count], speech, titles, weights)
     speech = cut_units(speech, sorted({a.first for a in anchors} | {a.last + 1 for a in anchors}))
-    floor = floor_of(speech, chair_phrases(speech, vocabulary))
+    floor = floor_of(speech, chair_phrases(speech, vocabulary), weights)
     evidence = Evidence(speech, texts, vocabulary, weights)
     edges = borders(speech, floor, transcript, weights)
     sizes, spoken_s = np.asarray([len(t) for t in texts]), speech_seconds(speech)
@@ -132,16 +122,16 @@ def prepare(
     terse = float(np.clip(terse, 1, weights.terse_most))
     limits = np.asarray([explains(n, settings, terse, weights) for n in sizes])
     expected = pace(sizes, cues, {}, spoken_s, weights)
-    doubts = [doubt_of(p, c) for p, c in zip(rows, cues, strict=True)]
+    doubts = [doubt_of(p, c, weights) for p, c in zip(rows, cues, strict=True)]
     about_rows = texts, cues, sizes, limits, expected, doubts
     return Session(speech, evidence, floor, edges, anchors, count, *about_rows, language, weights)
 
-# %% ../nbs/04d_aligner.ipynb #3c8d613f
-def longest_span(start: np.ndarray, end: np.ndarray, limit_s: float, w: Weights) -> int:
+# %% ../nbs/04d_aligner.ipynb #29e4e2e0
+def longest_span(start: np.ndarray, end: np.ndarray, limit_s: float, weights: Weights) -> int:
     """How many units the longest admissible span may have. `start`, `end`: seconds of the units at hand."""
     typical = float(np.median(end - start)) if len(start) else 1.0
-    wanted = math.ceil(limit_s / max(typical, w.unit_least_s)) + 1
-    return int(min(w.search_units, max(1, wanted), max(1, len(start))))
+    wanted = math.ceil(limit_s / max(typical, weights.unit_least_s)) + 1
+    return int(min(weights.search_units, max(1, wanted), max(1, len(start))))
 
 # %% ../nbs/04d_aligner.ipynb #fb59e247
 @dataclass
@@ -176,36 +166,38 @@ def evidence_in(session: Session, gap: Gap, row: int, window: tuple[int, int]) -
         session.memory[row, a, b] = session.evidence.table(row, a, b, gap.hi, longest)
     return session.memory[row, a, b]
 
-# %% ../nbs/04d_aligner.ipynb #b39661bb
-def prior(seconds: np.ndarray, expected_s: float, w: Weights, loose: bool) -> np.ndarray:
+# %% ../nbs/04d_aligner.ipynb #6e4016d6
+def prior(seconds: np.ndarray, expected_s: float, weights: Weights, loose: bool) -> np.ndarray:
     """Log-normal prior on length, zero at its peak. `loose`: one unit (first column) is never too long."""
-    odd = np.log((seconds + w.length_offset_s) / (expected_s + w.length_offset_s)) / w.spread
+    odd = (
+        np.log((seconds + weights.length_offset_s) / (expected_s + weights.length_offset_s)) / weights.spread
+    )
     if loose:
         odd[:, 0] = np.minimum(odd[:, 0], 0)
-    return -w.length * odd**2 / 2
+    return -weights.length * odd**2 / 2
 
-# %% ../nbs/04d_aligner.ipynb #c7990a89
-def cue_score(cue: str, a: int, ends: np.ndarray, floor: Floor, w: Weights) -> np.ndarray | float:
+# %% ../nbs/04d_aligner.ipynb #ae306297
+def cue_score(cue: str, a: int, ends: np.ndarray, floor: Floor, weights: Weights) -> np.ndarray | float:
     """What the genre says of spans that begin at units a, a + 1, … (rows) and end with the units `ends`."""
     if not floor.known:
         return 0.0
     first = np.arange(a, a + len(ends))[:, None]
-    crossed = np.minimum(floor.turn[ends] - floor.turn[first], w.crossing_most)
-    at_table = w.cue_table * floor.table[first]
+    crossed = np.minimum(floor.turn[ends] - floor.turn[first], weights.crossing_most)
+    at_table = weights.cue_table * floor.table[first]
     if cue == "body":
-        return -w.crossing * crossed - w.cue * at_table
+        return -weights.crossing * crossed - weights.cue * at_table
     if cue == "rollcall":  # a name is called and somebody answers: crossing turns is its nature
-        return w.cue * at_table
+        return weights.cue * at_table
     if cue == "handover":
         handed = np.append(floor.change, True)[ends + 1]
-        return w.cue * (w.cue_handed * handed + at_table) - w.crossing * crossed
-    return w.cue * at_table - w.crossing_other * w.crossing * crossed
+        return weights.cue * (weights.cue_handed * handed + at_table) - weights.crossing * crossed
+    return weights.cue * at_table - weights.crossing_other * weights.crossing * crossed
 
-# %% ../nbs/04d_aligner.ipynb #0e31b92c
-def price(places: int, w: Weights) -> float:
+# %% ../nbs/04d_aligner.ipynb #c3eb9798
+def price(places: int, weights: Weights) -> float:
     """What evidence has to outweigh before a paragraph is placed among so many places."""
-    many = min(1.0, math.log1p(places) / w.places_log)
-    return w.unspoken * (1 - w.places + w.places * many)
+    many = min(1.0, math.log1p(places) / weights.places_log)
+    return weights.unspoken * (1 - weights.places + weights.places * many)
 
 # %% ../nbs/04d_aligner.ipynb #9e04349c
 def score_table(session: Session, gap: Gap, row: int, window: tuple[int, int]) -> np.ndarray:
@@ -318,14 +310,14 @@ def coarse_starts(session: Session, gap: Gap, steps: Steps) -> np.ndarray:
     coarse = Steps([d[edges] for d in steps.drifts], steps.odds, share=0.0)
     return np.asarray([found.sum(1) for found in chances(scores, [0] * len(scores), coarse)])
 
-# %% ../nbs/04d_aligner.ipynb #3c04d7a2
-def likely_runs(starts: np.ndarray, w: Weights) -> tuple[np.ndarray, np.ndarray]:
+# %% ../nbs/04d_aligner.ipynb #a56b1d9a
+def likely_runs(starts: np.ndarray, weights: Weights) -> tuple[np.ndarray, np.ndarray]:
     """First and last run in which each row may begin, from the result of `coarse_starts`."""
     total = np.cumsum(starts, 1)
     final = starts.shape[1] - 1
-    low = (total > w.window_tail * total[:, -1:]).argmax(1)
-    high = (total >= (1 - w.window_tail) * total[:, -1:]).argmax(1)
-    known = np.flatnonzero(total[:, -1] > w.window_spoken)
+    low = (total > weights.window_tail * total[:, -1:]).argmax(1)
+    high = (total >= (1 - weights.window_tail) * total[:, -1:]).argmax(1)
+    known = np.flatnonzero(total[:, -1] > weights.window_spoken)
     for row in np.setdiff1d(np.arange(len(low)), known):
         after = int(np.searchsorted(known, row))
         low[row] = low[known[after - 1]] if after else 0
@@ -361,42 +353,44 @@ def mutual_overlap(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     union = np.maximum(end[:, None], end) - np.minimum(start[:, None], start)
     return common / np.maximum(union, 1e-9)
 
-# %% ../nbs/04d_aligner.ipynb #95b592e1
-def candidates(row: int, chance: np.ndarray, offset: int, speech: Speech, w: Weights) -> list[Candidate]:
+# %% ../nbs/04d_aligner.ipynb #22cfe191
+def candidates(
+    row: int, chance: np.ndarray, offset: int, speech: Speech, weights: Weights
+) -> list[Candidate]:
     """The spans most probably right, best first, out of the likeliest. `chance`: a table of `chances`."""
-    flat, most = chance.ravel(), w.spans_weighed
+    flat, most = chance.ravel(), weights.spans_weighed
     top = np.argpartition(flat, -most)[-most:] if len(flat) > most else np.arange(len(flat))
-    top = top[flat[top] > w.span_least]
+    top = top[flat[top] > weights.span_least]
     if not len(top):
         return []
     begin, extra = np.divmod(top, chance.shape[1])
     first = offset + begin
     last = np.minimum(first + extra, speech.units - 1)
     iou = mutual_overlap(speech.unit_start[first], speech.unit_end[last])
-    right = (iou >= w.right_overlap) @ flat[top]
-    value = right + w.fine * np.maximum(iou, 0) @ flat[top]
+    right = (iou >= weights.right_overlap) @ flat[top]
+    value = right + weights.fine * np.maximum(iou, 0) @ flat[top]
     spoken = float(min(flat.sum(), 1.0))
     return [
         Candidate(row, int(first[k]), int(last[k]), float(min(right[k], 1.0)), spoken, float(value[k]))
-        for k in np.argsort(-value)[: w.spans_kept]
+        for k in np.argsort(-value)[: weights.spans_kept]
     ]
 
-# %% ../nbs/04d_aligner.ipynb #b0e43865
-def forward_only(choices: Sequence[Sequence[Candidate]], w: Weights) -> list[Candidate]:
+# %% ../nbs/04d_aligner.ipynb #63103666
+def forward_only(choices: Sequence[Sequence[Candidate]], weights: Weights) -> list[Candidate]:
     """The selection, at most one per row, whose starts and ends never run back, of greatest total value."""
     states: list[Candidate] = []
     totals: list[float] = []
     previous: list[int] = []
     for options in choices:
-        begun = max(0, len(states) - w.forward_reach)
+        begun = max(0, len(states) - weights.forward_reach)
         first = np.asarray([c.first for c in states[begun:]])
         last = np.asarray([c.last for c in states[begun:]])
         before = np.asarray(totals[begun:])
-        for option in (o for o in options if o.right >= w.accept):
+        for option in (o for o in options if o.right >= weights.accept):
             fits = (first <= option.first) & (last <= option.last)
             best = int(np.where(fits, before, -np.inf).argmax()) if fits.any() else None
             states.append(option)
-            totals.append(option.value - w.accept + (0.0 if best is None else float(before[best])))
+            totals.append(option.value - weights.accept + (0.0 if best is None else float(before[best])))
             previous.append(-1 if best is None else begun + best)
     at, out = (int(np.argmax(totals)) if totals else -1), []
     while at >= 0:

@@ -8,7 +8,7 @@ __all__ = ['FEATURES', 'log_odds', 'features', 'confidence_of', 'wordy', 'choose
            'read_both', 'first_pass', 'taught', 'second_pass', 'judged', 'align', 'overlap', 'rates', 'time_f1',
            'score', 'shade', 'path_figure', 'timeline_figure', 'clock', 'doubtful', 'alignment_page']
 
-# %% ../nbs/04f_alignment.ipynb #4182906f
+# %% ../nbs/04f_alignment.ipynb #e5c7fdc4
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from .aligner import Candidate, Session, pace, prepare, solve
+
+from .anchors import firm, in_company
 from .core.encoder import default_encoder
 from .core.errors import InputError
 from .core.records import Pair, Paragraph, Transcript
 from .core.settings import AlignSettings
 from .edges import Span, add_meaning, close_small_gaps, lawful, spans_of, wants_encoder
-from .evidence import Speech, firm, in_company, speech_seconds
+from .hearing import Speech, speech_seconds
 from .report import COLORS, Page, new_figure
 from .text import guess_language
 from .transcript import speech_blocks
@@ -39,35 +40,35 @@ def log_odds(probability: float, most: float) -> float:
     odds = math.log(max(probability, 1e-9) / max(1 - probability, 1e-9))
     return max(-most, min(most, odds)) / most
 
-# %% ../nbs/04f_alignment.ipynb #e42d463f
-def features(span: Span, expected_s: float, stems: int, w: Weights) -> tuple[float, ...]:
+# %% ../nbs/04f_alignment.ipynb #475a3fc9
+def features(span: Span, expected_s: float, stems: int, weights: Weights) -> tuple[float, ...]:
     """The values of `FEATURES` for a span. `stems`: how many stems its paragraph has."""
-    offset_s = w.length_offset_s
+    offset_s = weights.length_offset_s
     odd = abs(math.log((span.end - span.start + offset_s) / (expected_s + offset_s)))
-    sure = log_odds(span.right, w.log_odds_most)
-    length, known = min(odd, w.odd_length_most), min(stems, w.stems_most) / w.stems_most
+    sure = log_odds(span.right, weights.log_odds_most)
+    length, known = min(odd, weights.odd_length_most), min(stems, weights.stems_most) / weights.stems_most
     return 1.0, sure, span.ratio, span.recall, length, known
 
-# %% ../nbs/04f_alignment.ipynb #a4c1132a
-def confidence_of(traits: Sequence[float], w: Weights = Weights()) -> float:
+# %% ../nbs/04f_alignment.ipynb #4ece2512
+def confidence_of(traits: Sequence[float], weights: Weights = Weights()) -> float:
     """The probability that a span with these features is right: overlaps the true one by half or more."""
-    z = sum(c * f for c, f in zip(w.coefficients, traits, strict=True))
+    z = sum(c * f for c, f in zip(weights.coefficients, traits, strict=True))
     return 1 / (1 + math.exp(-z))
 
-# %% ../nbs/04f_alignment.ipynb #87e7d1fc
-def wordy(paragraph: Paragraph, w: Weights) -> bool:
+# %% ../nbs/04f_alignment.ipynb #703f8a17
+def wordy(paragraph: Paragraph, weights: Weights) -> bool:
     """Whether a paragraph holds enough to be mistaken for another."""
-    enough = len(paragraph.text.split()) >= w.decoy_words
+    enough = len(paragraph.text.split()) >= weights.decoy_words
     return enough and paragraph.kind in ("body", "list", "agenda", "table")
 
-# %% ../nbs/04f_alignment.ipynb #d218daa3
+# %% ../nbs/04f_alignment.ipynb #08af9e1c
 def choose_decoys(
-    paragraphs: Sequence[Paragraph], others: Sequence[Paragraph], w: Weights
+    paragraphs: Sequence[Paragraph], others: Sequence[Paragraph], weights: Weights
 ) -> tuple[list[Paragraph], dict[int, list[int]]]:
     """Decoy paragraphs, and before which paragraph each is tried (as row numbers after the paragraphs)."""
     count = len(paragraphs)
-    source = [p for p in others if wordy(p, w)] or [p for p in paragraphs if wordy(p, w)]
-    wanted = min(w.decoys_most, len(source), int(count * w.decoy_share))
+    source = [p for p in others if wordy(p, weights)] or [p for p in paragraphs if wordy(p, weights)]
+    wanted = min(weights.decoys_most, len(source), int(count * weights.decoy_share))
     step = max(1, math.ceil(len(source) / max(1, wanted)))
     chosen = source[step // 2 :: step]
     where: dict[int, list[int]] = defaultdict(list)
@@ -85,10 +86,10 @@ def true_share(accepted: int, total: int, decoy_rate: float) -> float:
     homeless = min(total, (total - accepted) / max(1e-9, 1 - decoy_rate))
     return max(0.0, 1 - decoy_rate * homeless / accepted)
 
-# %% ../nbs/04f_alignment.ipynb #da7197a6
-def home_share(placed: int, total: int, decoy_rate: float | None, w: Weights) -> float:
+# %% ../nbs/04f_alignment.ipynb #a48a2299
+def home_share(placed: int, total: int, decoy_rate: float | None, weights: Weights) -> float:
     """Share of the paragraphs placed beyond what decoys achieve; 1 where too few were tried to say."""
-    if decoy_rate is None or total < w.body_least:
+    if decoy_rate is None or total < weights.body_least:
         return 1.0
     return max(0.0, (placed / total - decoy_rate) / (1 - decoy_rate))
 
@@ -255,7 +256,7 @@ def first_pass(session: Session, decoys: dict[int, list[int]]) -> dict[int, Cand
     loose = replace(w, length=w.length * w.first_length, doubt=0.0)
     return solve(replace(session, anchors=firm(session.anchors, session.cues), weights=loose), decoys)
 
-# %% ../nbs/04f_alignment.ipynb #2137811f
+# %% ../nbs/04f_alignment.ipynb #5aeb3e95
 def taught(session: Session, tried: dict[int, Candidate]) -> Session:
     """The session with the anchors and the pace that a first pass speaks for."""
     speech, w = session.speech, session.weights
@@ -265,7 +266,7 @@ def taught(session: Session, tried: dict[int, Candidate]) -> Session:
         for i, c in real.items()
         if c.right >= w.first_sure
     }
-    anchors = in_company(session.anchors, firm(session.anchors, session.cues), around)
+    anchors = in_company(session.anchors, firm(session.anchors, session.cues), around, w)
     lengths = {i: float(speech.unit_end[c.last] - speech.unit_start[c.first]) for i, c in real.items()}
     seconds = {i: (lengths[i], c.right) for i, c in real.items()}
     expected = pace(session.sizes, session.cues, seconds, speech_seconds(speech), w)
@@ -360,8 +361,10 @@ def time_f1(found: Iterable[tuple[float, float]], truth: Iterable[tuple[float, f
     common = sum(max(0.0, min(e, y) - max(s, x)) for s, e in a for x, y in b)
     return 2 * common / max(1e-9, sum(e - s for s, e in a) + sum(e - s for s, e in b))
 
-# %% ../nbs/04f_alignment.ipynb #c5ea3865
-def score(pairs: Sequence[Pair], gold: Sequence[dict[str, Any]], w: Weights = Weights()) -> dict[str, float]:
+# %% ../nbs/04f_alignment.ipynb #4f13798c
+def score(
+    pairs: Sequence[Pair], gold: Sequence[dict[str, Any]], weights: Weights = Weights()
+) -> dict[str, float]:
     """Precision, recall and F1 of the pairs against gold rows `{paragraph, start, end}`, seconds or None.
 
     Correct: intersection over union of at least .5 (`f1`) or .75 (`f1_75`). `null_f1`: unspoken paragraphs
@@ -372,7 +375,7 @@ def score(pairs: Sequence[Pair], gold: Sequence[dict[str, Any]], w: Weights = We
     found = {p.paragraph: (start, end) for p, start, end in placed_pairs(pairs) if p.paragraph in known}
     iou = {k: overlap(found[k], truth[k]) for k in found.keys() & truth.keys()}
     out: dict[str, float] = {"paragraphs": len(known), "spoken": len(truth), "aligned": len(found)}
-    for suffix, bar in (("", w.right_overlap), ("_75", w.close_overlap)):
+    for suffix, bar in (("", weights.right_overlap), ("_75", weights.close_overlap)):
         right = sum(v >= bar for v in iou.values())
         precision, recall, f1 = rates(right, len(found), len(truth))
         out |= {f"precision{suffix}": precision, f"recall{suffix}": recall, f"f1{suffix}": f1}
@@ -380,7 +383,7 @@ def score(pairs: Sequence[Pair], gold: Sequence[dict[str, Any]], w: Weights = We
     null = len(known - found.keys() - truth.keys())
     out["null_f1"] = rates(null, left_alone, unspoken)[2] if unspoken else 1.0
     out["unspoken_accepted"] = len(found.keys() - truth.keys()) / max(1, unspoken)
-    right_ones = [k for k, v in iou.items() if v >= w.right_overlap]
+    right_ones = [k for k, v in iou.items() if v >= weights.right_overlap]
     errors = np.asarray([abs(found[k][e] - truth[k][e]) for k in right_ones for e in (0, 1)] or [0.0])
     out |= {f"boundary_p{q}_s": float(np.percentile(errors, q)) for q in (50, 90, 95)}
     out["time_f1"] = time_f1(found.values(), truth.values())

@@ -7,18 +7,19 @@ __all__ = ['Span', 'whole_units', 'on_words', 'on_segments', 'trim', 'recall_in'
            'narrowed', 'without_gaps', 'repeats', 'lonely', 'far_off', 'trusted', 'keeps_rules', 'lawful', 'grown',
            'close_small_gaps', 'wants_encoder', 'unsure_rows', 'unit_texts', 'unit_vectors', 'span_sums', 'add_meaning']
 
-# %% ../nbs/04e_edges.ipynb #0d78f78c
+# %% ../nbs/04e_edges.ipynb #95851040
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-
 from .aligner import Candidate, Session
+
+from .anchors import as_string, compare
 from .core.records import Transcript
 from .core.settings import AlignSettings, Semantic
-from .evidence import Speech, as_string, compare
+from .hearing import Speech
 from .weights import Weights
 
 # %% ../nbs/04e_edges.ipynb #e36b9c8a
@@ -42,36 +43,42 @@ def whole_units(speech: Speech, units: tuple[int, int], tokens: tuple[int, int],
     start, end = float(speech.unit_start[units[0]]), float(speech.unit_end[units[1]])
     return Span(*tokens, start, end, ratio, units)
 
-# %% ../nbs/04e_edges.ipynb #4078ebed
-def on_words(speech: Speech, first: int, last: int, ratio: float, w: Weights) -> Span:
+# %% ../nbs/04e_edges.ipynb #e77a12c7
+def on_words(speech: Speech, first: int, last: int, ratio: float, weights: Weights) -> Span:
     """A span from its first to its last matched token, out to the unit's edge where that is near."""
     units = int(speech.unit[first]), int(speech.unit[last])
     edge, after = int(speech.first[units[0]]), int(speech.first[units[1] + 1])
-    first = edge if first - edge <= w.edge_tokens else first
-    last = after - 1 if after - 1 - last <= w.edge_tokens else last
+    first = edge if first - edge <= weights.edge_tokens else first
+    last = after - 1 if after - 1 - last <= weights.edge_tokens else last
     return Span(first, last, float(speech.start[first]), float(speech.end[last]), ratio, units)
 
-# %% ../nbs/04e_edges.ipynb #2c755320
-def on_segments(speech: Speech, first: int, last: int, ratio: float, size: int, w: Weights) -> Span:
+# %% ../nbs/04e_edges.ipynb #9ce9e5b8
+def on_segments(speech: Speech, first: int, last: int, ratio: float, size: int, weights: Weights) -> Span:
     """The span of the segments that hold the matched tokens; `size`: tokens of the paragraph."""
     lo, hi = int(speech.unit[first]), int(speech.unit[last])
-    if hi > lo and speech.first[lo + 1] - first < w.edge_text_share * size:
+    if hi > lo and speech.first[lo + 1] - first < weights.edge_text_share * size:
         lo += 1
-    if hi > lo and last + 1 - speech.first[hi] < w.edge_text_share * size:
+    if hi > lo and last + 1 - speech.first[hi] < weights.edge_text_share * size:
         hi -= 1
     return whole_units(speech, (lo, hi), (first, last), ratio)
 
-# %% ../nbs/04e_edges.ipynb #92b4eed5
-def trim(speech: Speech, text: np.ndarray, units: tuple[int, int], room: tuple[int, int], w: Weights) -> Span:
+# %% ../nbs/04e_edges.ipynb #7744af97
+def trim(
+    speech: Speech, text: np.ndarray, units: tuple[int, int], room: tuple[int, int], weights: Weights
+) -> Span:
     """The span of a paragraph around its units, looked for between the tokens [room[0], room[1])."""
     lo, hi = int(speech.first[units[0]]), int(speech.first[units[1] + 1])
     wide = lo, hi
     if speech.timed:
-        wide = max(min(room[0], lo), lo - w.trim_tokens), min(max(room[1], hi), hi + w.trim_tokens)
-    first, last, matched = compare(as_string(text), as_string(speech.ids[wide[0] : wide[1]]), wide[0])
+        wide = (
+            max(min(room[0], lo), lo - weights.trim_tokens),
+            min(max(room[1], hi), hi + weights.trim_tokens),
+        )
+    heard = as_string(speech.ids[wide[0] : wide[1]])
+    first, last, matched = compare(as_string(text), heard, wide[0], weights)
     ratio = matched / max(1, len(text))
-    if speech.timed and ratio >= w.copy_ratio and matched >= w.copy_tokens:
-        return on_words(speech, first, last, ratio, w)
+    if speech.timed and ratio >= weights.copy_ratio and matched >= weights.copy_tokens:
+        return on_words(speech, first, last, ratio, weights)
     return whole_units(speech, units, (lo, hi - 1), ratio)
 
 # %% ../nbs/04e_edges.ipynb #6ae8e3ac
@@ -171,21 +178,26 @@ def lonely(session: Session, paragraph: int, span: Span, beside: Sequence[Span],
     copied = span.ratio >= w.lonely_copy_ratio and session.sizes[paragraph] >= w.lonely_copy_tokens
     return not copied and not any(abs(other.start - span.start) <= w.beside_s for other in beside)
 
-# %% ../nbs/04e_edges.ipynb #5c159cdc
+# %% ../nbs/04e_edges.ipynb #0a0e3b32
 def far_off(
-    span: Span, last: Span | None, following: Sequence[Span], minutes: np.ndarray, most: float, w: Weights
+    span: Span,
+    last: Span | None,
+    following: Sequence[Span],
+    minutes: np.ndarray,
+    most: float,
+    weights: Weights,
 ) -> bool:
     """Whether a span that is no copy lies more than `most` minutes past the `last` one without company there.
 
     `following`: the next spans; `minutes[u]`: minutes of speech before unit u.
     """
-    if last is None or span.ratio >= w.far_ratio:
+    if last is None or span.ratio >= weights.far_ratio:
         return False
     begun = minutes[span.units[0]]
     if begun - minutes[last.units[1]] <= most:
         return False
     ahead = [minutes[other.units[0]] - begun for other in following]
-    return sum(0 <= distance <= most * w.far_company_share for distance in ahead) < w.far_company
+    return sum(0 <= distance <= most * weights.far_company_share for distance in ahead) < weights.far_company
 
 # %% ../nbs/04e_edges.ipynb #f6a9f9c9
 def trusted(spans: dict[int, Span], session: Session, settings: AlignSettings) -> dict[int, Span]:

@@ -20,7 +20,7 @@ from rapidfuzz import fuzz
 from rapidfuzz.distance import Indel
 from sessions import Built
 
-from astra_lib import evidence
+from astra_lib import anchors, hearing
 from astra_lib.text import tokens
 
 Spans = list[tuple[float, float] | None]
@@ -30,8 +30,8 @@ class Input:
     """Tokens, times and units of a session, made once for all peers (their own reading is not timed)."""
 
     def __init__(self, built: Built) -> None:
-        self.vocabulary = evidence.Vocabulary()
-        self.speech = evidence.listen(built.transcript, self.vocabulary)
+        self.vocabulary = hearing.Vocabulary()
+        self.speech = hearing.listen(built.transcript, self.vocabulary)
         self.texts = [self.vocabulary(tokens(p.text)) for p in built.paragraphs]
         self.offsets = np.cumsum([0] + [len(t) for t in self.texts])
         self.written = np.concatenate([*self.texts, np.empty(0, np.int32)])
@@ -53,7 +53,7 @@ class Input:
             by[int(owner[a])].append(b)
         out: Spans = []
         for text, places in zip(self.texts, by, strict=True):
-            lo, hi = evidence.densest(places)
+            lo, hi = anchors.densest(places)
             good = hi - lo >= max(2, least * len(text)) if len(text) else False
             out.append(
                 (float(self.speech.start[places[lo]]), float(self.speech.end[places[hi - 1]]))
@@ -68,7 +68,7 @@ class Input:
 
 def indel(given: Input) -> Spans:
     """rapidfuzz: one global longest common subsequence."""
-    ops = Indel.opcodes(evidence.as_string(given.written), evidence.as_string(given.speech.ids))
+    ops = Indel.opcodes(anchors.as_string(given.written), anchors.as_string(given.speech.ids))
     return given.spans(
         [
             (o.src_start + k, o.dest_start + k)
@@ -156,7 +156,7 @@ def sliding_window(python: str, tool: str = "window") -> Callable[[Input], Spans
 
 def seeds_chain(given: Input) -> Spans:
     """Unique 3-grams, longest increasing subsequence, Indel between neighbouring seeds."""
-    found = evidence.seeds(given.written, given.speech.ids, 3)
+    found = anchors.seeds(given.written, given.speech.ids, 3)
     tails: list[int] = []
     index: list[int] = []
     previous = [-1] * len(found)
@@ -177,7 +177,7 @@ def seeds_chain(given: Input) -> Spans:
     for (a, b), (c, d) in zip(fences, fences[1:], strict=False):
         if 1 < c - a < 4000 and 1 < d - b < 20000:
             ops = Indel.opcodes(
-                evidence.as_string(given.written[a + 1 : c]), evidence.as_string(given.speech.ids[b + 1 : d])
+                anchors.as_string(given.written[a + 1 : c]), anchors.as_string(given.speech.ids[b + 1 : d])
             )
             pairs += [
                 (a + 1 + o.src_start + k, b + 1 + o.dest_start + k)
