@@ -2,7 +2,6 @@
 
 import math
 import random
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +13,10 @@ from astra_lib.aligner import align, explains, overlap, score
 from astra_lib.core.errors import InputError
 from astra_lib.core.records import Paragraph, Transcript, Utterance, Word
 from astra_lib.core.settings import Semantic, load
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks" / "align"))
-from data import as_segments  # noqa: E402
-from sessions import Built, minutes_session, session  # noqa: E402
+from benchmarks.align.segments import as_segments
+from benchmarks.align.sessions import HARD, Built, minutes_session, session
 
 PARAMS = load({}).align
-HARD = {"hard": 0.7, "formula": 0.05, "unspoken": 0.08, "unwritten": 0.17}
 
 
 def paragraphs(*texts: str) -> list[Paragraph]:
