@@ -24,6 +24,7 @@ Modules:
 - `astra_lib.privacy.tagger`: A statistical recogniser of person names: a small CRF that survives capitals and lower case.
 - `astra_lib.privacy.tagger_training`: Train the name recogniser on sentences composed here: `python -m astra_lib.privacy.tagger_training` (about two minutes).
 - `astra_lib.privacy.templates`: Sentences the name recogniser learns from, written for this project.
+- `astra_lib.spanish.genre`: Habits of the genre: how minutes word a roll call, a hand-over, a vote, and which line is a person's name.
 - `astra_lib.word.canonical`: The canonical subset of WordprocessingML: its style names, its schema, its one spelling, and repair of a cut one.
 - `astra_lib.word.package`: Word packages: a zip of XML parts, read with limits, and the XML parser that takes nothing from outside.
 - `astra_lib.word.rules`: Rules of Word that no schema states, for whole .docx files; then openxml-audit and a LibreOffice round trip.

@@ -21,33 +21,24 @@ from typing import Any, Sequence
 
 import numpy as np
 
+from .anchors import Anchor, as_string, compare, find_anchors, firm, in_company
 from .core.encoder import default_encoder
 from .core.errors import InputError
 from .core.records import Pair, Paragraph, Transcript
 from .core.settings import AlignSettings, Semantic
 from astra_lib.evidence import (
-    Anchor,
     Evidence,
     Floor,
-    Speech,
-    Vocabulary,
-    Weights,
-    as_string,
     chair_phrases,
-    compare,
-    cut_units,
     doubt_of,
-    find_anchors,
-    firm,
     floor_of,
-    in_company,
-    listen,
     read_paragraphs,
-    speech_seconds,
 )
+from .hearing import Speech, Vocabulary, cut_units, listen, speech_seconds
 from .report import COLORS, Page, new_figure
 from .text import guess_language
 from .transcript import speech_blocks
+from .weights import Weights
 
 # %% ../nbs/04_aligner.ipynb #a99b8e0d
 def explains(words: int, settings: AlignSettings, terse: float = 1.0) -> float:

@@ -1,14 +1,14 @@
-"""Habits of the genre: how minutes and councils word a roll call, a hand-over, a vote, and which line is a name.
+"""Habits of the genre: how minutes word a roll call, a hand-over, a vote, and which line is a person's name.
 
 Two readers of a line need this, and they do not see the same line:
 
-* the reader of the minutes has it *as written*, with capitals, accents and punctuation, and asks what kind of paragraph
-  it is, where a missed kind costs a style;
-* the aligner has it *plain* (`text.tokens` joined by blanks: lower case, no accents, no punctuation, figures for numbers)
-  and asks what it must have sounded like in the room, where a false cue costs a pair.
+* the reader of the minutes has it *as written*, with capitals, accents and punctuation, and asks what kind of
+  paragraph it is; a missed kind costs a style;
+* the aligner has it *plain* (`text.tokens` joined by blanks: lower case, no accents, no punctuation, figures)
+  and asks what it sounded like in the room; a false cue costs a pair.
 
-So each cue stands here twice, once per reader, side by side. They differ on purpose: the written patterns know verb
-endings and the place in the line, the plain ones are looser and are used with limits of length (`weights.Cues`).
+So each cue stands here twice, once per reader. They differ on purpose: the written patterns know verb endings
+and places in the line, the plain ones are looser and are used with limits of length (`weights.Cues`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def phrase_list(name: str) -> tuple[str, ...]:
     return tuple(line for line in lines if line and not line.startswith("#"))
 
 
-# --- plain text: what the aligner sees ------------------------------------------------------------------------------
+# --- plain text: what the aligner sees ---------------------------------------------------
 
 HANDOVER_PHRASES = phrase_list("handover_phrases")
 VOTE_PHRASES = phrase_list("vote_phrases")
@@ -46,7 +46,7 @@ PLAIN_ANSWER = re.compile(
     r"\W*(con excusa.*|justificad.*|medica)?$"
 )
 
-# --- text as written: what the reader of the minutes sees -----------------------------------------------------------
+# --- text as written: what the reader of the minutes sees --------------------------------
 
 # any mention of presence; the plain one wants it at the end of the line
 WRITTEN_ANSWER = re.compile(
@@ -61,7 +61,7 @@ _TITLE = (
     r"\b(?:honorables?|h\.\s*c\.|concejal[a]?|doctora?|señora?|ingenier[oa]|arquitect[oa]|licenciad[oa]|abogad[oa]"
     r"|economista|capit[aá]n|comandante|coronel|padre|profesora?|gerente|directora?|secretari[oa]\s+de)\b"
 )
-# a speaker is introduced: a verb of taking the floor before a title, or a title before a verb of saying and a colon
+# a speaker is introduced: a verb of taking the floor before a title, or a title, a verb of saying and a colon
 WRITTEN_SPEAKS = re.compile(
     r"(?:\b(?:habl[óo]|intervin\w+|particip[óo]|compareci[óo]|pronunci[óo]|dirigi[óo]|escuch[óo]|atendi[óo]|turno"
     rf"|palabra|present[óo]\s+el\s+tema|intervenci[óo]n)\b.*{_TITLE}"
@@ -112,7 +112,7 @@ WRITTEN_CUES = {
     ),
 }
 
-# --- lines that are a person's name ---------------------------------------------------------------------------------
+# --- lines that are a person's name ------------------------------------------------------
 
 _SMALL = frozenset({"de", "la", "las", "los", "del", "y", "el"})
 
@@ -120,8 +120,8 @@ _SMALL = frozenset({"de", "la", "las", "los", "del", "y", "el"})
 def is_person_line(text: str) -> bool:
     """Whether a whole line is a person's name, a title "H.C." and a party in brackets allowed.
 
-    "H.C. Marcela Ospina Latorre (Movimiento Ladera Viva)." is one. Capital letters suffice, so "CIERRE DE LA SESIÓN" is
-    one too: the caller looks at several lines in a row. Compare `is_name_alone`.
+    "H.C. Marcela Ospina Latorre (Movimiento Ladera Viva)." is one. Capital letters suffice, so "CIERRE DE LA
+    SESIÓN" is one too: the caller looks at several lines in a row. Compare `is_name_alone`.
     """
     words = re.sub(r"\(.*?\)", "", text).replace("H.C.", "").strip(" .:;-–").split()
     return 2 <= len(words) <= 8 and all(w in _SMALL or _capitalised(w) for w in words)
@@ -134,8 +134,8 @@ def _capitalised(word: str) -> bool:
 def is_name_alone(text: str) -> bool:
     """Whether a text is a person's name and nothing else: no title, no party, no sentence.
 
-    Stricter than `is_person_line`: in a line of capitals at least half of the words must be none of the language, so
-    "CIERRE DE LA SESIÓN" is no name; looser in one thing, that digits and signs between the words do not count.
+    Stricter than `is_person_line`: in a line of capitals at least half of the words must not be Spanish, so
+    "CIERRE DE LA SESIÓN" is no name. Looser in one thing: digits and signs between the words do not count.
     """
     words = [w for w in re.findall(r"[^\W\d_]+", text) if w.lower() not in _SMALL - {"el"}]
     if not (2 <= len(words) <= 7 and all(w[0].isupper() for w in words)) or re.search(r"[:;?]|\.\s", text):

@@ -23,7 +23,7 @@ import numpy as np
 from rapidfuzz import fuzz
 from rapidfuzz.distance import Indel
 
-from astra_lib import evidence
+from astra_lib import anchors, hearing
 from astra_lib.text import tokens
 
 from .speech import Built
@@ -36,8 +36,8 @@ class Input:
     """Tokens, times and units of a session, made once for all peers (their own reading is not timed)."""
 
     def __init__(self, built: Built) -> None:
-        self.vocabulary = evidence.Vocabulary()
-        self.speech = evidence.listen(built.transcript, self.vocabulary)
+        self.vocabulary = hearing.Vocabulary()
+        self.speech = hearing.listen(built.transcript, self.vocabulary)
         self.texts = [self.vocabulary(tokens(p.text)) for p in built.paragraphs]
         self.offsets = np.cumsum([0] + [len(t) for t in self.texts])
         self.written = np.concatenate([*self.texts, np.empty(0, np.int32)])
@@ -60,7 +60,7 @@ class Input:
             places[int(owner[a])].append(b)
         out: Spans = []
         for text, mine in zip(self.texts, places, strict=True):
-            lo, hi = evidence.densest(mine)
+            lo, hi = anchors.densest(mine)
             if len(text) and hi - lo >= max(2, least * len(text)):
                 out.append((float(self.speech.start[mine[lo]]), float(self.speech.end[mine[hi - 1]])))
             else:
@@ -75,7 +75,7 @@ class Input:
 def equal_pairs(written: np.ndarray, heard: np.ndarray, a: int = 0, b: int = 0) -> list[tuple[int, int]]:
     """Token pairs of the longest common subsequence; `a` and `b` are added to the places."""
     pairs = []
-    for o in Indel.opcodes(evidence.as_string(written), evidence.as_string(heard)):
+    for o in Indel.opcodes(anchors.as_string(written), anchors.as_string(heard)):
         if o.tag == "equal":
             pairs += [(a + o.src_start + k, b + o.dest_start + k) for k in range(o.src_end - o.src_start)]
     return pairs
@@ -163,7 +163,7 @@ def units_of(begin: int, end: int, starts: np.ndarray) -> tuple[int, int]:
 def seeds_chain(given: Input) -> Spans:
     """Unique 3-grams, longest increasing subsequence, Indel between neighbouring seeds."""
     written, heard = given.written, given.speech.ids
-    kept = increasing(evidence.seeds(written, heard, 3))
+    kept = increasing(anchors.seeds(written, heard, 3))
     fences = [(-1, -1), *kept, (len(written), len(heard))]
     pairs = set(kept)
     for (a, b), (c, d) in zip(fences, fences[1:], strict=False):

@@ -85,8 +85,8 @@ def findings(result: Result) -> list[str]:
     if not better:
         return ["No single step gains more than twice its standard error: the weights stay as they are."]
     lines = [
-        "These steps gain more than twice their standard error. The best of hundreds of trials is partly luck,"
-        " so each was measured again on sessions of other seeds. In thousandths.",
+        "These steps gain more than twice their standard error. The best of hundreds of trials is partly "
+        "luck, so each was measured again on sessions of other seeds. In thousandths.",
         "",
     ]
     rows = []
