@@ -8,7 +8,7 @@ from astra_lib.aligner import align, score
 from astra_lib.core.errors import InputError
 from astra_lib.core.settings import load
 from astra_lib.weights import Weights
-from benchmarks.align import bench, tune
+from benchmarks.align import bench, tune, tune_page
 from benchmarks.align.bench import Bench, Coordinate, coordinates
 from benchmarks.align.segments import as_segments
 from benchmarks.align.sessions import session
@@ -92,6 +92,18 @@ def test_every_number_is_a_coordinate():
         assert value in coordinate.trials(weights)
         assert coordinate.at(weights, 7).__class__ is Weights
     assert len({c.name for c in coordinates(weights)}) == len(coordinates(weights))
+
+
+def test_the_page_shows_every_weight_that_was_tried(sets, tmp_path):
+    curves = swept(sets, tmp_path / "evaluations.jsonl")
+    data = bench.description(sets)
+    result = tune.Result("2026-01-01", "tune", 850, data, 0.9, curves, ["gap"], {}, (0.0, 0.0), {})
+    for curve in curves:
+        result.fresh[curve.name] = (0.001, 0.002)
+    tune_page.table(result)
+    text = tune_page.page(result, tmp_path / "weights.md").read_text(encoding="utf-8")
+    assert "`unspoken`" in text and "`kept[1]`" in text and "did not suffice for `gap`" in text
+    assert tune_page.picture(result, tmp_path / "weights.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_flat_is_the_range_around_the_best():

@@ -93,11 +93,12 @@ class Coordinate:
 
     def at(self, weights: Weights, value: float) -> Weights:
         """The weights with another value here."""
-        if self.place is None:
-            return replace(weights, **{self.field: value})
-        values = list(getattr(weights, self.field))
-        values[self.place] = value
-        return replace(weights, **{self.field: tuple(values)})
+        changed: Any = value
+        if self.place is not None:
+            values = list(getattr(weights, self.field))
+            values[self.place] = value
+            changed = tuple(values)
+        return replace(weights, **{self.field: changed})
 
     def trials(self, weights: Weights) -> list[float]:
         """The values to try: the present one times `FACTORS` (whole if it is whole); for a zero, steps."""

@@ -49,7 +49,7 @@ def judged(built: Built) -> list[Judged]:
     truth = {g["paragraph"]: (g["start"], g["end"]) for g in built.gold}
     out = []
     for p in found.pairs:
-        if p.start is None or p.paragraph not in truth:
+        if p.start is None or p.end is None or p.paragraph not in truth:
             continue
         span = truth[p.paragraph]
         right = span[0] is not None and aligner.overlap((p.start, p.end), span) >= 0.5

@@ -35,6 +35,7 @@ from .sessions import HARD, minutes_session, session
 from .speech import Built
 
 Tool = Callable[[Built], list[Pair]]
+Finder = Callable[[peers.Input], peers.Spans]
 
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "manantial" / "sessions"
 COLUMNS = (
@@ -106,7 +107,7 @@ def suites(quick: bool, data: Path | None) -> dict[str, Callable[[], list[Built]
     return out
 
 
-def peer(find: Callable[[peers.Input], peers.Spans], elsewhere: list[float] | None) -> Tool:
+def peer(find: Finder, elsewhere: list[float] | None) -> Tool:
     """A peer as a tool: spans become pairs."""
 
     def run(built: Built) -> list[Pair]:
@@ -133,7 +134,7 @@ def tools(peers_python: str | None, elsewhere: list[float] | None = None) -> dic
     def with_meaning(built: Built) -> list[Pair]:
         return align(built.transcript, built.paragraphs, params, encoder=default_encoder()).pairs
 
-    found = {
+    found: dict[str, Finder] = {
         "rapidfuzz indel": peers.indel,
         "difflib": peers.difflib_matcher,
         "seeds + chain": peers.seeds_chain,
@@ -195,7 +196,8 @@ def measured(
     rows = [(run(built), built) for built in sessions]
     wall, here = time.perf_counter() - begun, time.process_time() - burned
     found = pooled(rows)
-    lengths = [p.end - p.start for pairs, _ in rows for p in pairs if p.start is not None]
+    spans = [(p.start, p.end) for pairs, _ in rows for p in pairs]
+    lengths = [end - start for start, end in spans if start is not None and end is not None]
     kinds = {}
     for kind in sorted({kind_of(g) for b in sessions for g in b.gold}):
         of_kind = pooled(rows, kind)
@@ -234,6 +236,7 @@ def in_process(limit_s: float, *arguments: Any) -> dict[str, Any]:
     try:
         row = queue.get(timeout=limit_s)
     except Exception:
+        assert process.pid is not None  # it was started
         os.killpg(process.pid, signal.SIGTERM)
         row = {"suite": arguments[0], "tool": arguments[1], "error": f"stopped after {limit_s:.0f} s"}
     process.join()

@@ -30,6 +30,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from astra_lib.core.errors import InputError
 from astra_lib.core.records import write_json
 from astra_lib.weights import Weights
 
@@ -167,6 +168,8 @@ def run(options: argparse.Namespace) -> Result:
     bench = Bench(sets, options.out / "evaluations.jsonl", present, options.workers)
     try:
         objective = bench.objective(present)
+        if objective is None:
+            raise InputError("a development session cannot be aligned with the present weights")
         print(f"objective: {OBJECTIVE}\n           {FORMULA}\nseed:      {options.seed}\ndata:")
         for row in description(sets):
             print("          ", row)

@@ -36,9 +36,9 @@ def table(result: Result) -> None:
     print(f"{'weight':28}{'value':>9}{'best':>9}{'gain':>8}{'error':>7}{heads}  within {FLAT} of the best")
     for c in result.curves:
         cells = "".join(f"{thousandths(o, result.objective):>8}" for o in c.objectives)
-        gain = f"{1000 * c.gain:>8.1f}{1000 * c.error:>7.1f}"
+        values = f"{number(c.value):>9}{number(c.best):>9}{1000 * c.gain:>8.1f}{1000 * c.error:>7.1f}"
         flat = f"{number(c.flat[0])} to {number(c.flat[1])}"
-        print(f"{c.name:28}{number(c.value):>9}{number(c.best):>9}{gain}{cells:{8 * len(FACTORS)}}  {flat}")
+        print(f"{c.name:28}{values}{cells:{8 * len(FACTORS)}}  {flat}")
     for name, (gain, error) in result.fresh.items():
         print(f"on fresh sessions, {name}: {gain:+.4f} ± {error:.4f}")
     if result.missing:
