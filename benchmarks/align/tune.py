@@ -53,9 +53,9 @@ class Curve:
 
     name: str
     value: float  # the present one
-    values: list[float]
-    objectives: list[float | None]  # None where the aligner cannot work with the value
-    silent: bool  # no score of any session changed anywhere
+    values: list[float]  # by factor
+    objectives: dict[float, float]  # by value; without values that were not run or that the aligner refuses
+    silent: bool  # no score of any session changes at either end of the range
     best: float  # the value with the best objective; of equals the one nearest to the present
     gain: float  # of the best over the present
     error: float  # standard error of the gain
@@ -67,15 +67,14 @@ class Curve:
 
 
 def trace(bench: Bench, coordinate: Coordinate, start: Weights) -> Curve:
-    """Measure one weight. Where neither end of the range changes any score, what lies between is not run."""
+    """Measure one weight: both ends of the range, and what lies between where the objective moves."""
     present = coordinate.of(start)
     values = coordinate.trials(start)
     tried = {value: coordinate.at(start, value) for value in values}
-    before, *after = bench.measured([start, tried[min(values)], tried[max(values)]])
-    silent = all(scores == before for scores in after)
-    if silent:
-        objectives = dict.fromkeys(tried, bench.objective(start))
-    else:
+    ends = [present, min(values), max(values)]
+    before, *after = bench.measured([tried[value] for value in ends])
+    objectives = {value: bench.objective(tried[value]) for value in ends}
+    if any(abs((objectives[end] or 0.0) - (objectives[present] or 0.0)) > FLAT / 2 for end in ends):
         bench.measured(list(tried.values()))
         objectives = {value: bench.objective(weights) for value, weights in tried.items()}
     known = {value: objective for value, objective in objectives.items() if objective is not None}
@@ -85,8 +84,8 @@ def trace(bench: Bench, coordinate: Coordinate, start: Weights) -> Curve:
         name=coordinate.name,
         value=present,
         values=values,
-        objectives=[objectives[value] for value in values],
-        silent=silent,
+        objectives=known,
+        silent=all(scores == before for scores in after),
         best=best,
         gain=gain,
         error=error,

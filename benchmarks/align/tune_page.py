@@ -23,9 +23,9 @@ def number(value: float) -> str:
 
 
 def thousandths(value: float | None, present: float) -> str:
-    """How far an objective is from the present one, in thousandths."""
+    """How far an objective is from the present one, in thousandths; nothing where it was not measured."""
     if value is None:
-        return "–"
+        return ""
     away = round(1000 * (value - present), 1)
     return "·" if away == 0 else f"{away:+.1f}".replace("-", "−")
 
@@ -35,7 +35,7 @@ def table(result: Result) -> None:
     heads = "".join(f"{f'x {factor:g}':>8}" for factor in FACTORS)
     print(f"{'weight':28}{'value':>9}{'best':>9}{'gain':>8}{'error':>7}{heads}  within {FLAT} of the best")
     for c in result.curves:
-        cells = "".join(f"{thousandths(o, result.objective):>8}" for o in c.objectives)
+        cells = "".join(f"{thousandths(o, result.objective):>8}" for o in map(c.objectives.get, c.values))
         values = f"{number(c.value):>9}{number(c.best):>9}{1000 * c.gain:>8.1f}{1000 * c.error:>7.1f}"
         flat = f"{number(c.flat[0])} to {number(c.flat[1])}"
         print(f"{c.name:28}{values}{cells:{8 * len(FACTORS)}}  {flat}")
@@ -67,14 +67,14 @@ def weight_row(curve: Curve, result: Result) -> dict[str, Any]:
     if curve.beyond_noise:
         row["gain"] = f"**{row['gain']}**"
     if curve.value == 0:
-        pairs = list(zip(curve.values, curve.objectives, strict=True))
-        tried = [f"{number(v)}: {thousandths(o, result.objective)}" for v, o in pairs]
+        rows = sorted(curve.objectives.items())
+        tried = [f"{number(v)}: {thousandths(o, result.objective)}" for v, o in rows]
         row |= dict.fromkeys((f"× {factor:g}" for factor in FACTORS), "")
         row["× 1"] = "·"
         row["× 2"] = ", ".join(tried[1:])
     else:
-        for factor, objective in zip(FACTORS, curve.objectives, strict=True):
-            row[f"× {factor:g}"] = thousandths(objective, result.objective)
+        for factor, value in zip(FACTORS, curve.values, strict=True):
+            row[f"× {factor:g}"] = thousandths(curve.objectives.get(value), result.objective)
     row["flat from"], row["to"] = number(curve.flat[0]), number(curve.flat[1])
     return row
 
@@ -135,9 +135,10 @@ def page(result: Result, path: Path) -> Path:
         f"    {FORMULA}",
         "",
         f"The present weights reach J = {result.objective:.4f}. The numbers below are distances from it, in "
-        "thousandths (·: none; –: the aligner cannot work with the value). ±: standard error, paired over "
-        "sessions; bold: a gain of more than twice that. *Flat*: the range around the best value in which "
-        f"the objective stays within {1000 * FLAT:g} thousandths of the best.",
+        "thousandths (·: none; empty: refused by the aligner, or not run because neither half nor double moves "
+        "the objective by more than one). ±: standard error, paired over sessions; bold: a gain of more than "
+        "twice that. *Flat*: the range around the best value in which the objective stays within "
+        f"{1000 * FLAT:g} thousandths of the best.",
         "",
         "![One curve per weight: objective against factor](images/weights.png)",
         "",
@@ -179,17 +180,15 @@ def picture(result: Result, path: Path) -> Path:
 
 def steepness(curve: Curve) -> float:
     """The most that the objective loses within the range tried."""
-    known = [objective for objective in curve.objectives if objective is not None]
-    return max(known) - min(known)
+    return max(curve.objectives.values()) - min(curve.objectives.values())
 
 
 def panel(ax: Any, curve: Curve, present: float) -> None:
     """One curve. A weight of zero has no factors: its values stand side by side."""
     points = {}
-    for place, (value, objective) in enumerate(zip(curve.values, curve.objectives, strict=True)):
-        if objective is not None:
-            x = value / curve.value if curve.value else 2.0 ** (place / 5)
-            points[x] = (value, 1000 * (objective - present))
+    for place, (value, objective) in enumerate(sorted(curve.objectives.items())):
+        x = value / curve.value if curve.value else 2.0 ** (place / 5)
+        points[x] = (value, 1000 * (objective - present))
     xs = sorted(points)
     ys = [points[x][1] for x in xs]
     color = COLORS[3] if curve.beyond_noise else COLORS[0]
