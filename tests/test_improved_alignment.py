@@ -6,7 +6,7 @@ a debate and quoted again at its end, into a single block of 42 minutes. The doc
 
 import pytest
 
-from astra_lib.aligner import align, overlap, score
+from astra_lib.alignment import align, overlap, score
 from astra_lib.core.records import Paragraph
 from astra_lib.core.settings import load
 from astra_lib.text import tokens

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from astra_lib.aligner import align, score
+from astra_lib.alignment import align, score
 from astra_lib.core.errors import InputError
 from astra_lib.core.settings import load
 from astra_lib.weights import Weights

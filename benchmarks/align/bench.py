@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from astra_lib.aligner import align, score, wants_encoder
+from astra_lib.alignment import align, score
 from astra_lib.core.encoder import default_encoder
 from astra_lib.core.errors import InputError
 from astra_lib.core.records import dumps
 from astra_lib.core.settings import load
+from astra_lib.edges import wants_encoder
 from astra_lib.weights import Weights
 
 from .data import over_real_speech
@@ -235,6 +236,10 @@ class Bench:
         """What differs from the present weights."""
         pairs = [(c.name, c.of(weights), c.of(self.present)) for c in coordinates(weights)]
         return {name: value for name, value, before in pairs if value != before}
+
+    def knows(self, weights: Weights) -> bool:
+        """Whether these were measured before."""
+        return dumps(self.point(weights)) in self.evaluations.known
 
     def measured(self, weights: Sequence[Weights]) -> list[list[Scores | None]]:
         """Scores of every session under every one of the weights; new points only are aligned."""

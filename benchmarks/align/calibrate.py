@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from astra_lib import aligner
+from astra_lib import alignment
 from astra_lib.core.records import write_json
 from astra_lib.core.settings import load
 
@@ -45,14 +45,14 @@ def development(data: Path | None) -> list[Built]:
 
 def judged(built: Built) -> list[Judged]:
     """Every pair of a session that the gold knows; right is an overlap of at least a half."""
-    found = aligner.align(built.transcript, built.paragraphs, load({}).align)
+    found = alignment.align(built.transcript, built.paragraphs, load({}).align)
     truth = {g["paragraph"]: (g["start"], g["end"]) for g in built.gold}
     out = []
     for p in found.pairs:
         if p.start is None or p.end is None or p.paragraph not in truth:
             continue
         span = truth[p.paragraph]
-        right = span[0] is not None and aligner.overlap((p.start, p.end), span) >= 0.5
+        right = span[0] is not None and alignment.overlap((p.start, p.end), span) >= 0.5
         out.append((found.traits[p.paragraph], right))
     return out
 
@@ -97,7 +97,7 @@ def main() -> None:
     features, right = arrays(odd)
     all_features, all_right = arrays([*even, *odd])
     coefficients = fit(all_features, all_right).coef_[0]
-    named = zip(aligner.FEATURES, (round(float(c), 3) for c in coefficients), strict=True)
+    named = zip(alignment.FEATURES, (round(float(c), 3) for c in coefficients), strict=True)
     result: dict[str, Any] = {
         "pairs": len(all_right),
         "right": round(float(all_right.mean()), 4),
@@ -105,7 +105,7 @@ def main() -> None:
     }
     probabilities = {
         "fitted on the other half": fit(*arrays(even)).predict_proba(features)[:, 1],
-        "as stored": np.asarray([aligner.confidence_of(f) for f in features]),
+        "as stored": np.asarray([alignment.confidence_of(f) for f in features]),
     }
     for name, values in probabilities.items():
         error, table = reliability(values, right)

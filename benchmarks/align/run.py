@@ -24,7 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from astra_lib.aligner import align, default_encoder, score
+from astra_lib.alignment import align, score
+from astra_lib.core.encoder import default_encoder
 from astra_lib.core.records import Pair, read_json, write_json
 from astra_lib.core.settings import load
 

@@ -66,20 +66,50 @@ class Curve:
         return self.gain > max(2 * self.error, FLAT / 2)
 
 
-def trace(bench: Bench, coordinate: Coordinate, start: Weights) -> Curve:
-    """Measure one weight: both ends of the range, and what lies between where the objective moves."""
+def ends(coordinate: Coordinate, start: Weights) -> list[Weights]:
+    """The weights with the lowest and the highest value tried here."""
+    values = coordinate.trials(start)
+    return [coordinate.at(start, value) for value in (min(values), max(values))]
+
+
+def moves(bench: Bench, coordinate: Coordinate, start: Weights) -> bool:
+    """Whether the objective moves at an end of the range, or the aligner refuses the value there."""
+    present = bench.objective(start) or 0.0
+    found = [bench.objective(weights) for weights in ends(coordinate, start)]
+    return any(objective is None or abs(objective - present) > FLAT / 2 for objective in found)
+
+
+def sweep(
+    bench: Bench, start: Weights, chosen: Sequence[Coordinate], deadline: float = math.inf
+) -> list[Curve]:
+    """A curve for every weight: the ends of all ranges first, then, where the objective moves, the rest.
+
+    Nothing is begun after the deadline (of `time.monotonic`); curves are drawn of what is known by then.
+    """
+    reached = []
+    bench.measured([start])
+    for coordinate in tqdm(chosen, desc="ends", unit="weight", disable=None):
+        if time.monotonic() < deadline:
+            bench.measured(ends(coordinate, start))
+            reached.append(coordinate)
+    moving = [c for c in reached if moves(bench, c, start)]
+    for coordinate in tqdm(moving, desc="between", unit="weight", disable=None):
+        if time.monotonic() < deadline:
+            bench.measured([coordinate.at(start, value) for value in coordinate.trials(start)])
+    return [curve_of(bench, coordinate, start) for coordinate in reached]
+
+
+def curve_of(bench: Bench, coordinate: Coordinate, start: Weights) -> Curve:
+    """What is known of one weight."""
     present = coordinate.of(start)
     values = coordinate.trials(start)
     tried = {value: coordinate.at(start, value) for value in values}
-    ends = [present, min(values), max(values)]
-    before, *after = bench.measured([tried[value] for value in ends])
-    objectives = {value: bench.objective(tried[value]) for value in ends}
-    if any(abs((objectives[end] or 0.0) - (objectives[present] or 0.0)) > FLAT / 2 for end in ends):
-        bench.measured(list(tried.values()))
-        objectives = {value: bench.objective(weights) for value, weights in tried.items()}
+    measured = {value: weights for value, weights in tried.items() if bench.knows(weights)}
+    objectives = {value: bench.objective(weights) for value, weights in measured.items()}
     known = {value: objective for value, objective in objectives.items() if objective is not None}
     best = max(known, key=lambda value: (known[value], -abs(value - present)))
     gain, error = bench.gain(tried[best], start) if best != present else (0.0, 0.0)
+    before, *after = bench.measured([start, *ends(coordinate, start)])
     return Curve(
         name=coordinate.name,
         value=present,
@@ -102,18 +132,6 @@ def flat_range(objectives: dict[float, float], best: float) -> tuple[float, floa
     while high + 1 < len(values) and objectives[values[high + 1]] >= objectives[best] - FLAT:
         high += 1
     return values[low], values[high]
-
-
-def sweep(
-    bench: Bench, start: Weights, chosen: Sequence[Coordinate], deadline: float = math.inf
-) -> list[Curve]:
-    """A curve for every weight; none is begun after the deadline (of `time.monotonic`)."""
-    curves = []
-    for coordinate in tqdm(chosen, desc="weights", unit="weight", disable=None):
-        if time.monotonic() > deadline:
-            break
-        curves.append(trace(bench, coordinate, start))
-    return curves
 
 
 def descend(bench: Bench, start: Weights, curves: Sequence[Curve]) -> Weights:
