@@ -2,7 +2,6 @@
 
 import math
 import random
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,17 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from astra_lib.aligner import align, explains, overlap, score
+from astra_lib.aligner import explains
+from astra_lib.alignment import align, overlap, score
 from astra_lib.core.errors import InputError
 from astra_lib.core.records import Paragraph, Transcript, Utterance, Word
 from astra_lib.core.settings import Semantic, load
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks" / "align"))
-from data import as_segments  # noqa: E402
-from sessions import Built, minutes_session, session  # noqa: E402
+from benchmarks.align.segments import as_segments
+from benchmarks.align.sessions import HARD, Built, minutes_session, session
 
 PARAMS = load({}).align
-HARD = {"hard": 0.7, "formula": 0.05, "unspoken": 0.08, "unwritten": 0.17}
 
 
 def paragraphs(*texts: str) -> list[Paragraph]:
@@ -491,7 +488,7 @@ def test_the_sample_municipality():
 
 @pytest.mark.slow
 def test_an_encoder_adds_to_the_evidence_and_breaks_nothing():
-    from astra_lib.aligner import default_encoder
+    from astra_lib.core.encoder import default_encoder
 
     built = sample("2026-03-24")
     alignment = align(built.transcript, built.paragraphs, PARAMS, encoder=default_encoder())
@@ -500,11 +497,11 @@ def test_an_encoder_adds_to_the_evidence_and_breaks_nothing():
 
 
 def test_the_semantic_layer_is_asked_where_the_setting_says(monkeypatch):
-    from astra_lib import aligner
+    from astra_lib import alignment
 
     class Counting:
         def __init__(self) -> None:
-            self.inner, self.texts = aligner.default_encoder(), 0
+            self.inner, self.texts = alignment.default_encoder(), 0
 
         def encode(self, texts):
             self.texts += len(texts)
@@ -513,7 +510,7 @@ def test_the_semantic_layer_is_asked_where_the_setting_says(monkeypatch):
     timed = sample("2026-03-24")
     bare = as_segments(timed)
     counting = Counting()
-    monkeypatch.setattr(aligner, "default_encoder", lambda: counting)
+    monkeypatch.setattr(alignment, "default_encoder", lambda: counting)
     asked = {}
     for semantic in Semantic:
         for name, built in (("timed", timed), ("bare", bare)):
