@@ -32,7 +32,7 @@ def explains(words: int, settings: AlignSettings, terse: float = 1.0, weights: W
     generous = (weights.limit_base_s + weights.limit_word_s * words) * terse
     return min(weights.limit_most_s, generous / max(settings.length_penalty_factor, 0.1))
 
-# %% ../nbs/04d_aligner.ipynb #13254da7
+# %% ../nbs/04d_aligner.ipynb #49a6e558
 def pace(
     words: np.ndarray,
     cues: Sequence[str],
@@ -46,9 +46,8 @@ def pace(
     shared = weights.pace_body * speech_s / max(1, words[body].sum())
     guess = float(np.clip(shared, weights.pace_body_least_s, weights.pace_body_most_s))
     sure = {i: seconds for i, (seconds, probability) in placed.items() if probability > weights.pace_sure}
-    expected = np.zeros(len(words))
+    expected, offset_words = np.zeros(len(words)), words + weights.pace_offset_words
     for group, rate in ((body, guess), (vote, weights.pace_vote_s), (~(body | vote), weights.pace_other_s)):
-        offset_words = words + weights.pace_offset_words
         seen = [
             math.log((sure[i] + weights.length_offset_s) / offset_words[i])
             for i in np.flatnonzero(group).tolist()
@@ -60,7 +59,7 @@ def pace(
         expected[group] = rate * offset_words[group] - weights.length_offset_s
     return expected.clip(1.0)
 
-# %% ../nbs/04d_aligner.ipynb #534f702b
+# %% ../nbs/04d_aligner.ipynb #3e2da98f
 def borders(speech: Speech, floor: Floor, transcript: Transcript, weights: Weights) -> np.ndarray:
     """Log odds that a paragraph begins or ends at each of the `units + 1` borders, against any border."""
     silence = speech.unit_start[1:] - np.maximum.accumulate(speech.unit_end)[:-1]
@@ -69,9 +68,8 @@ def borders(speech: Speech, floor: Floor, transcript: Transcript, weights: Weigh
     opens = np.asarray([speech.order[int(speech.word[t])] in begins for t in speech.first[1:-1]], bool)
     if opens.any():
         telling = -weights.edge_utterance * math.log(opens.mean())
-        inner = np.maximum(
-            inner, opens * np.clip(telling, weights.edge_utterance_least, weights.edge_utterance_most)
-        )
+        telling = np.clip(telling, weights.edge_utterance_least, weights.edge_utterance_most)
+        inner = np.maximum(inner, opens * telling)
     turns = np.append(floor.change, True)
     good = weights.edge * np.maximum(np.concatenate([[1.0], inner, [1.0]]), turns)
     return good - math.log(np.exp(good).mean())
@@ -166,12 +164,11 @@ def evidence_in(session: Session, gap: Gap, row: int, window: tuple[int, int]) -
         session.memory[row, a, b] = session.evidence.table(row, a, b, gap.hi, longest)
     return session.memory[row, a, b]
 
-# %% ../nbs/04d_aligner.ipynb #6e4016d6
+# %% ../nbs/04d_aligner.ipynb #fcf2c7a3
 def prior(seconds: np.ndarray, expected_s: float, weights: Weights, loose: bool) -> np.ndarray:
     """Log-normal prior on length, zero at its peak. `loose`: one unit (first column) is never too long."""
-    odd = (
-        np.log((seconds + weights.length_offset_s) / (expected_s + weights.length_offset_s)) / weights.spread
-    )
+    offset_s = weights.length_offset_s
+    odd = np.log((seconds + offset_s) / (expected_s + offset_s)) / weights.spread
     if loose:
         odd[:, 0] = np.minimum(odd[:, 0], 0)
     return -weights.length * odd**2 / 2
@@ -291,15 +288,13 @@ def backward(tables: Sequence[np.ndarray], offsets: Sequence[int], steps: Steps)
         in_same_unit = np.append(-np.inf, begun[:-1] - steps.share)
         rest = np.logaddexp(np.logaddexp(rest, steps.skip_back(begun)), in_same_unit)
 
-# %% ../nbs/04d_aligner.ipynb #cc6e81cf
+# %% ../nbs/04d_aligner.ipynb #1546c2d6
 def chances(tables: Sequence[np.ndarray], offsets: Sequence[int], steps: Steps) -> list[np.ndarray]:
     """The probability of every span of every row, in tables of the same shape."""
     enter, total = forward(tables, offsets, steps)
-    behind = backward(tables, offsets, steps)
-    out = [
-        np.exp(before[:, None] + after - total) for before, after in zip(reversed(enter), behind, strict=True)
-    ]
-    return out[::-1]
+    both = zip(reversed(enter), backward(tables, offsets, steps), strict=True)
+    found = [np.exp(before[:, None] + after - total) for before, after in both]
+    return found[::-1]
 
 # %% ../nbs/04d_aligner.ipynb #4b875fea
 def coarse_starts(session: Session, gap: Gap, steps: Steps) -> np.ndarray:
@@ -375,7 +370,7 @@ def candidates(
         for k in np.argsort(-value)[: weights.spans_kept]
     ]
 
-# %% ../nbs/04d_aligner.ipynb #63103666
+# %% ../nbs/04d_aligner.ipynb #8bb6c240
 def forward_only(choices: Sequence[Sequence[Candidate]], weights: Weights) -> list[Candidate]:
     """The selection, at most one per row, whose starts and ends never run back, of greatest total value."""
     states: list[Candidate] = []
@@ -392,7 +387,8 @@ def forward_only(choices: Sequence[Sequence[Candidate]], weights: Weights) -> li
             states.append(option)
             totals.append(option.value - weights.accept + (0.0 if best is None else float(before[best])))
             previous.append(-1 if best is None else begun + best)
-    at, out = (int(np.argmax(totals)) if totals else -1), []
+    out: list[Candidate] = []
+    at = int(np.argmax(totals)) if totals else -1
     while at >= 0:
         out.append(states[at])
         at = previous[at]
