@@ -14,7 +14,8 @@ from typing import Any
 
 from astra_lib.core.records import read_json
 from astra_lib.minutes import read_minutes
-from astra_lib.scrub import PERSON_TYPES, Scrubber
+from astra_lib.privacy.placeholders import PERSON_TYPES
+from astra_lib.scrub import Scrubber
 from astra_lib.spanish.words import fold, phonetic
 from astra_lib.transcript import read_transcript, speech_blocks
 

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from astra_lib.core.records import write_json
-from astra_lib.scrub import PERSON_TYPES, Scrubber
+from astra_lib.privacy.placeholders import PERSON_TYPES
+from astra_lib.scrub import Scrubber
 
 from .corpora import Gold, conll, meddocan, recased, score
 from .council import council
