@@ -118,11 +118,13 @@ class PlaceholderAssigner(scrubadub.post_processors.PostProcessor):
     def process_filth(self, filth_list: Iterable[Any]) -> list[Any]:
         """Data first and people after them, text by text: the same document gets the same numbers again."""
         # scrubadub merges what overlaps; its parts tell more
-        parts = [part for filth in filth_list for part in getattr(filth, "filths", [filth])]
+        parts: dict[str, list[Any]] = {}
+        for filth in filth_list:
+            for part in getattr(filth, "filths", [filth]):
+                parts.setdefault(part.document_name, []).append(part)
         data: list[DatumFilth] = []
         appearances: list[Appearance] = []
-        for name in sorted({part.document_name for part in parts}):
-            here = [part for part in parts if part.document_name == name]
+        for name, here in sorted(parts.items()):
             found = without_overlaps(part for part in here if isinstance(part, DatumFilth))
             data += sorted(found, key=lambda f: f.beg)
             people = merged_people((part for part in here if isinstance(part, PersonFilth)), found)

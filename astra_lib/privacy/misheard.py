@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from ..spanish.lists import (
     COMMON_NAMES,
@@ -198,8 +199,7 @@ class SoundForm:
     alone: bool  # a single word
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """The words `[start, end)` of a text and how they sound together."""
 
     start: int
