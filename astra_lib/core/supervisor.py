@@ -1,8 +1,8 @@
 """Start, recognise and stop one detached server process, and never touch a process that is not ours.
 
-A server's state file (`process.json`: pid, start time, ports) is locked by the server itself for as long as it
-lives: the lock, not the pid, says whether it runs. A pid is signalled only while the lock is held and the start
-time in the file is the process's own.
+A server's state file (`process.json`: pid, start time, ports) is locked by the server itself for as long as
+it lives: the lock, not the pid, says whether it runs. A pid is signalled only while the lock is held and the
+start time in the file is the process's own.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Process:
         return False
 
     def running(self) -> Running | None:
-        """The living server, or None. Raises nothing when the state file is half-written: that is None too."""
+        """The living server, or None, also when the state file is half-written."""
         if not self.lives():
             return None
         try:
@@ -127,7 +127,8 @@ class Process:
     def start(self, command: list[str], ports: dict[str, int], *, owner: int = 0) -> subprocess.Popen[bytes]:
         """Launch `command` detached (a session of its own), its output appended to the log.
 
-        `owner`: this process's id to have the server killed when the calling thread ends; 0 lets it outlive us.
+        `owner`: this process's id to have the server killed when the calling thread ends; 0 lets it outlive
+        us.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.log.exists() and self.log.stat().st_size > _LOG_BYTES:
