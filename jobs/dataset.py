@@ -119,7 +119,7 @@ def build_dataset(
     found: dict[str, Counter] = {}
     for session_id in (progress or _bar)(mined.sessions):
         pairs, quiet = mined.pairs_of(session_id), mined.unwritten_of(session_id)
-        pairs, unwritten[session_id], found[session_id] = scrubber.mask_mined(pairs, quiet)  # type: ignore[attr-defined]
+        pairs, unwritten[session_id], found[session_id] = scrubber.mask_mined(pairs, quiet)
         masked += pairs
     keep.save()
     built = formatter.build_examples(masked, unwritten, settings.align.min_confidence, **limits)
