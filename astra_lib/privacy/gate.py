@@ -404,7 +404,7 @@ def _name_leaks(place: _Place, watch: Watchlist) -> Iterator[Leak]:
 
 
 def _surname_leaks(place: _Place, watch: Watchlist, binary: bool) -> Iterator[Leak]:
-    """A surname alone: after a role, or anywhere if it is no word of the language."""
+    """A surname alone: after a role, or anywhere unless it also is a word of the language."""
     for match in re.finditer(rf"[^\W\d_]{{{_SURNAME_LETTERS},}}", place.text):
         rarity = watch.surnames.get(match[0])
         if not rarity:

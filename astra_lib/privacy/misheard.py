@@ -66,7 +66,7 @@ def unknown_share(spoken: Iterable[Sequence[Token]]) -> float:
 
 
 def _near_names(tokens: Sequence[Token]) -> set[int]:
-    """The indices beside names that are no ordinary words."""
+    """The indices beside names that are not ordinary words, too."""
     near: set[int] = set()
     for i, token in enumerate(tokens):
         if on_name_list(token.key) and token.key not in COMMON_NAMES:
@@ -328,7 +328,7 @@ def _is_vote(tokens: Sequence[Token], window: Window) -> bool:
 
 
 def _is_worth(tokens: Sequence[Token], window: Window, form: SoundForm) -> bool:
-    """Function words alone make no name, unless a role announced them."""
+    """Function words alone are not a name, unless a role announced them."""
     words = tokens[window.start : window.end]
     return form.alone or not all(t.key in FUNCTION_WORDS or t.key in PARTICLES for t in words)
 

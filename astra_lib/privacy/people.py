@@ -81,7 +81,7 @@ def _is_parted(text: str, tokens: Sequence[Token], i: int) -> bool:
 def _is_announced_name(tokens: Sequence[Token], i: int, case: str, role_word: str) -> bool:
     """Is the word after a role a name?"""
     token = tokens[i]
-    if is_title(token) or token.key in PARTICLES or len(token.text) < 3:
+    if is_title(token) or token.key in PARTICLES or len(token.text) < WEIGHTS.name_letters:
         return False
     if token.first and token.key in DISCOURSE_WORDS:
         return False

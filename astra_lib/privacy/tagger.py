@@ -255,7 +255,7 @@ class _Reading:
 
     def may_begin(self, i: int) -> bool:
         token = self.tokens[i]
-        if self.likely[i] < self.threshold or len(token.text) < 3:
+        if self.likely[i] < self.threshold or len(token.text) < WEIGHTS.name_letters:
             return False
         return token.key not in PARTICLES and token.key not in ROLES
 

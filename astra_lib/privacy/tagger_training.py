@@ -2,7 +2,7 @@
 
     python -m astra_lib.privacy.tagger_training
 
-No text and no name of anybody else's goes in: templates written for this project, filled from lists of
+It uses no text and no names of anybody else's: templates written for this project are filled from lists of
 common names (facts) and from invented ones, then shouted in capitals and mumbled in lower case.
 
 A seed must give the same sentences for ever, or the shipped model cannot be made again: every draw keeps
@@ -33,7 +33,7 @@ _GIVEN, _SURNAMES = sorted(GIVEN), sorted(SURNAMES)
 _FOREIGN_GIVEN, _FOREIGN_SURNAMES = sorted(FOREIGN_GIVEN), sorted(FOREIGN_SURNAMES)
 _PLACES = sorted(PLACES)
 _COMMON = sorted(COMMON_NAMES | {"antes", "diez", "primero", "tercero"})
-# syllables of invented names; what stands twice is drawn twice as often, "" is no coda at all
+# syllables of invented names; what stands twice is drawn twice as often; "" stands for a missing coda
 _ONSETS = "b br c ch d dr f fr g gr h j k kl kr l m n p pr r s sh st t tr v w y z zh".split()
 _VOWELS = "a a a e e e i i o o u ei ia ou".split()
 _CODAS = ["", "", *"n n r s l m t k v ck rt ns tz ch nd wski vic ov son berg er in an".split()]

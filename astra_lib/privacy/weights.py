@@ -18,7 +18,8 @@ class Weights:
     """The numbers behind finding, merging and recognising people."""
 
     # ---- how a text is written
-    # Above this share of words in capitals, capitals say nothing. Roll calls reach .9, minutes stay below .1.
+    # Above this share of words in capitals, capitals say nothing. No paragraph of the sample actas lies
+    # between .1 and .5, or between .6 and .7.
     capitals_share: float = 0.6
     # A text needs more words than this before the lack of capitals is taken for a recogniser's habit.
     lower_case_words: int = 12
@@ -29,6 +30,8 @@ class Weights:
     # ---- how a name is built
     # A word is a rare one, and so perhaps a name, from this many letters on: shorter ones are abbreviations.
     rare_letters: int = 4
+    # A word after a role, or one that the tagger begins a name with, has at least this many letters.
+    name_letters: int = 3
     # A name has at most this many words, particles included ("María del Rosario de la Cruz Gil").
     name_words: int = 7
     # Words looked back over for the head of an institution ("Institución Educativa Rural Andrés Bello").
@@ -42,8 +45,7 @@ class Weights:
     office_reach: int = 10
 
     # ---- whom the roster knows
-    # A word stands for a councillor by its sound alone from this many letters on: "Mora" does, "Gil" is a
-    # syllable.
+    # A word stands for a councillor by its sound alone from this many letters on.
     sound_letters: int = 4
     # Sounds a roster name needs before one that differs by a letter may be it.
     slip_sounds: int = 4
@@ -88,9 +90,9 @@ class Weights:
     # ---- is it the same person?
     # A mis-heard mention needs this many sounds to be compared with whole names.
     same_name_sounds: int = 8
-    # Share of the sounds that must agree with a councillor's name: the roster says that he exists.
+    # Share of the sounds that must agree with a councillor's name: the roster says that there is one.
     same_as_roster: float = 0.76
-    # ... with the name of anybody else, of whom the document says so.
+    # ... with the name of anybody else: a citizen with nearly this name may be a second one.
     same_as_other: float = 0.86
 
     # ---- poor recordings
@@ -117,7 +119,8 @@ class Weights:
     sound_window_sounds: int = 34
     # ... and at least this many.
     sound_window_least: int = 4
-    # Per cent of agreement below which nothing is looked at: below every bound that follows.
+    # Per cent of agreement below which nothing is looked at: the lowest bound that follows, with both of its
+    # allowances (72 - 6 - 4).
     sound_cutoff: int = 62
     # Per cent of the sounds that must agree in a form of 18 sounds or more; what is long cannot agree by
     # chance.
@@ -138,8 +141,8 @@ class Weights:
     poor_slack: int = 4
     # Agreement below this per cent adds nothing when overlapping stretches compete.
     agree_worth: int = 50
-    # Words that a name in the minutes may have to be looked for in speech: fewer are no full name, more two
-    # people.
+    # Words that a name in the minutes needs, and may have, to be looked for in speech: fewer do not make a
+    # full name, more are two people.
     written_words_least: int = 2
     written_words_most: int = 5
 
