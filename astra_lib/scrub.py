@@ -136,9 +136,9 @@ def given_away(readings: Sequence[Reading]) -> tuple[set[str], set[str]]:
     single: set[str] = set()
     for reading in readings:
         for mention in reading.mentions:
-            words = re.findall(r"[^\W\d_]+", reading.text[mention.start : mention.end])
             if mention.layer == "heard":
                 continue
+            words = re.findall(r"[^\W\d_]+", reading.text[mention.start : mention.end])
             if len(words) > 1 and mention.score >= WEIGHTS.propagate_name:
                 names.add(" ".join(words))
             if mention.layer != "crf" or mention.score >= WEIGHTS.propagate_tagger:
