@@ -113,7 +113,7 @@ def _after_particle(tokens: Sequence[Token], i: int) -> int:
 
 
 def extend_name(tokens: Sequence[Token], mention: Mention, case: str) -> Mention:
-    """The mention with the name words that stand directly beside it: half a name masked is no name masked."""
+    """The mention with the name words directly beside it: half a masked name still tells who it is."""
     inside = [i for i, t in enumerate(tokens) if mention.start <= t.start < mention.end]
     if not inside:
         return mention

@@ -1,9 +1,8 @@
 """Every number that privacy weighs, in one place.
 
 Sounds are counted in letters of the phonetic key, reach in words or characters, scores from 0 to 1. Where
-nothing else is said, a number was set by hand while reading what the council sets of `benchmarks/privacy`
-and CoNLL-2002 missed. `python -m benchmarks.privacy.weights` moves each of them and prints what that
-changes.
+nothing else is said, a number was set by hand. `python -m benchmarks.privacy.weights` moves each of them and
+prints what that changes; docs/privacy.md shows where it matters.
 
 The gate has numbers of its own, because it must not share a mistake with the detectors.
 """
