@@ -135,9 +135,9 @@ def page(result: Result, path: Path) -> Path:
         f"    {FORMULA}",
         "",
         f"The present weights reach J = {result.objective:.4f}. The numbers below are distances from it, in "
-        "thousandths (·: none; empty: refused by the aligner, or not run, which is so where neither half "
-        "nor double moves the objective by more than one). ±: standard error, paired over sessions; bold: a gain "
-        "of more than twice that. *Flat*: the range around the best value in which the objective stays within "
+        "thousandths (·: none; empty: refused by the aligner, or not run, because neither half nor double "
+        "moves the objective by more than one). ±: standard error, paired over sessions; bold: a gain of "
+        "more than twice that. *Flat*: the range around the best value in which the objective stays within "
         f"{1000 * FLAT:g} thousandths of the best.",
         "",
         "![One curve per weight: objective against factor](images/weights.png)",
