@@ -51,7 +51,7 @@ def transcribe(args: argparse.Namespace) -> int:
 
 def align(args: argparse.Namespace) -> int:
     """Exit 3 when the acta does not seem to belong to the recording."""
-    from astra_lib.aligner import align as run
+    from astra_lib.alignment import align as run
     from astra_lib.core.errors import InputError
     from astra_lib.minutes import read_minutes
     from astra_lib.transcript import read_transcript

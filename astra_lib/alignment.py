@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from .aligner import Candidate, Session, pace, prepare, solve
 
+from .aligner import Candidate, Session, pace, prepare, solve
 from .anchors import firm, in_company
 from .core.encoder import default_encoder
 from .core.errors import InputError
@@ -413,7 +413,7 @@ def path_figure(alignment: Alignment) -> Any:
     ax.set_ylabel("paragraph of the minutes")
     return fig
 
-# %% ../nbs/04f_alignment.ipynb #ced660f0
+# %% ../nbs/04f_alignment.ipynb #cb2349b0
 def timeline_figure(alignment: Alignment) -> Any:
     """Three lanes over the clock: paragraphs by confidence, unwritten speech, paragraphs nobody spoke."""
     fig, ax = new_figure(height=1.9)
@@ -427,6 +427,7 @@ def timeline_figure(alignment: Alignment) -> Any:
     ax.plot(ticks, [0.5] * len(ticks), "|", color=COLORS[5], markersize=11)
     ax.set_yticks([0.5, 1.5, 2.5], ["unspoken", "unwritten", "written"])
     ax.set_xlim(0, max(alignment.duration / 60, 0.1))
+    ax.set_ylim(0.1, 3)
     ax.set_xlabel("minute of the recording")
     ax.grid(visible=False)
     return fig

@@ -7,15 +7,16 @@ __all__ = ['Span', 'whole_units', 'on_words', 'on_segments', 'trim', 'recall_in'
            'narrowed', 'without_gaps', 'repeats', 'lonely', 'far_off', 'trusted', 'keeps_rules', 'lawful', 'grown',
            'close_small_gaps', 'wants_encoder', 'unsure_rows', 'unit_texts', 'unit_vectors', 'span_sums', 'add_meaning']
 
-# %% ../nbs/04e_edges.ipynb #95851040
+# %% ../nbs/04e_edges.ipynb #adba5a79
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from .aligner import Candidate, Session
 
+from .aligner import Candidate, Session
 from .anchors import as_string, compare
 from .core.records import Transcript
 from .core.settings import AlignSettings, Semantic
@@ -102,14 +103,14 @@ def anchor_spans(session: Session) -> dict[int, Span]:
         out[a.paragraph] = replace(span, right=1.0, spoken=1.0)
     return out
 
-# %% ../nbs/04e_edges.ipynb #31faf200
+# %% ../nbs/04e_edges.ipynb #a703dbe2
 def spans_of(session: Session, placed: dict[int, Candidate]) -> dict[int, Span]:
     """Anchors and placements as spans in seconds, edges set, evidence noted."""
     speech, out = session.speech, anchor_spans(session)
     begins = {p: span.first for p, span in out.items()}
     begins |= {p: int(speech.first[c.first]) for p, c in placed.items()}
     order, free = sorted(begins), 0
-    for paragraph, after in zip(order, [*order[1:], -1], strict=True):
+    for paragraph, after in pairwise([*order, -1]):
         if paragraph in placed:
             c = placed[paragraph]
             room = free, begins.get(after, len(speech.ids))

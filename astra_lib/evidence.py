@@ -30,8 +30,8 @@ from astra_lib.spanish.genre import (
 from .text import sound, tokens
 from .weights import Weights
 
-# %% ../nbs/04c_evidence.ipynb #366f1228
-def heard_chance(count: np.ndarray | int, units: int, weights: Weights) -> np.ndarray:
+# %% ../nbs/04c_evidence.ipynb #ed610919
+def heard_chance(count: np.ndarray, units: int, weights: Weights) -> np.ndarray:
     """The chance that a unit holds a stem that `count` of `units` held, shrunk towards a prior."""
     return (count + weights.prior_heard) / (units + weights.prior_units)
 
@@ -121,10 +121,12 @@ class Heard:
 
     def let_stand_in(self, alike: dict[int, list[int]]) -> None:
         """Count the places of what sounds like a stem as its own, and sort all (stem, unit)."""
+        heard = list(self.places)  # as heard: a stand-in does not hand on what stands in for itself
         for stem, others in alike.items():
-            found = [self.places[stem], *(self.places[other] for other in others)]
+            found = [heard[stem], *(heard[other] for other in others)]
             self.places[stem] = np.unique(np.concatenate(found))
-            self.chance[stem] = heard_chance(len(self.places[stem]), self.units, self.weights)
+        counts = np.asarray([len(units) for units in self.places], np.int64)
+        self.chance = heard_chance(counts, self.units, self.weights)
         keys = [units + stem * self.width for stem, units in enumerate(self.places)]
         self.keys = np.concatenate([*keys, np.empty(0, np.int64)])
 

@@ -6,10 +6,10 @@
 __all__ = ['Hearing', 'Anchors', 'Words', 'Cues', 'Doubts', 'Lengths', 'Programme', 'Choice', 'Edges', 'Confidence', 'Decoys',
            'Scoring', 'Weights']
 
-# %% ../nbs/04_weights.ipynb #4e8f18e5
+# %% ../nbs/04_weights.ipynb #a876c6e4
 from dataclasses import dataclass
 
-# %% ../nbs/04_weights.ipynb #64e65d99
+# %% ../nbs/04_weights.ipynb #fa93c49f
 @dataclass(frozen=True)
 class Hearing:
     """How speech is cut into units (notebook `hearing`)."""
@@ -22,7 +22,7 @@ class Hearing:
     segment_soft_s: float = 40.0  # without word times: a unit longer than this ends at a full stop
     segment_hard_s: float = 60.0  # without word times: no unit grows beyond this inside one segment
 
-# %% ../nbs/04_weights.ipynb #e24535a0
+# %% ../nbs/04_weights.ipynb #9992e774
 @dataclass(frozen=True)
 class Anchors:
     """When a paragraph counts as copied, and when a copy is trusted (notebook `anchors`)."""
@@ -37,7 +37,7 @@ class Anchors:
     company_slack_tokens: int = 40  # a neighbour contradicts when it lies further than this on the wrong side
     company_wrong_share: float = 1 / 3  # an anchor is given up when more of its neighbours contradict it
 
-# %% ../nbs/04_weights.ipynb #78f6d8ae
+# %% ../nbs/04_weights.ipynb #407bae16
 @dataclass(frozen=True)
 class Words:
     """What shared and missing words are worth (notebook `evidence`)."""
@@ -58,7 +58,7 @@ class Words:
     misheard_units: int = 3  # a stem heard in fewer units than this may be replaced by what sounds like it
     soundalike_units: int = 20  # and what replaces it was heard in no more units than this
 
-# %% ../nbs/04_weights.ipynb #cf85f194
+# %% ../nbs/04_weights.ipynb #909734b1
 @dataclass(frozen=True)
 class Cues:
     """When a pattern of the genre is believed, and who the chair is (notebook `evidence`)."""
@@ -71,7 +71,7 @@ class Cues:
     speaker_letters: int = 90  # unless "que" within so many letters shows that it reports what was said
     chair_turns: float = 0.5  # a speaker's share of turns, beside the share of the chair's phrases
 
-# %% ../nbs/04_weights.ipynb #702cc5dd
+# %% ../nbs/04_weights.ipynb #c4dbca2b
 @dataclass(frozen=True)
 class Doubts:
     """Log odds against having been spoken, by kind and cue (notebook `evidence`)."""
@@ -88,7 +88,7 @@ class Doubts:
     doubt_vote: float = -1.5  # the result of a vote
     doubt_rollcall: float = -1.5  # a name and its answer
 
-# %% ../nbs/04_weights.ipynb #b71e2d8e
+# %% ../nbs/04_weights.ipynb #77107d49
 @dataclass(frozen=True)
 class Lengths:
     """How many seconds a paragraph can stand for (notebook `aligner`)."""
@@ -115,7 +115,7 @@ class Lengths:
     pace_sure: float = 0.6  # the first pass teaches the pace where it was surer than this
     pace_prior: float = 5.0  # the guess counts as much as so many paragraphs
 
-# %% ../nbs/04_weights.ipynb #e70810ce
+# %% ../nbs/04_weights.ipynb #c649435f
 @dataclass(frozen=True)
 class Programme:
     """What placing, skipping and crossing cost (notebook `aligner`)."""
@@ -144,10 +144,10 @@ class Programme:
     window_spoken: float = 0.2  # probability from which on the coarse pass has an idea where a row is
     window_tail: float = 0.003  # probability that may be cut off at either end of a row's window
 
-# %% ../nbs/04_weights.ipynb #8f5982a6
+# %% ../nbs/04_weights.ipynb #1b6e45ec
 @dataclass(frozen=True)
 class Choice:
-    """How one span is chosen, and what meaning adds (notebook `aligner`)."""
+    """How one span is chosen, and what meaning adds (notebooks `aligner`, `edges`)."""
 
     accept: float = 0.3  # least probability of being right at which a span is proposed
     fine: float = 1.0  # what the exact overlap counts beside reaching a half
@@ -163,10 +163,10 @@ class Choice:
     meaning_low: float = -1.0  # the similarity of a unit counts down to so many standard deviations
     meaning_high: float = 3.0  # and up to so many
 
-# %% ../nbs/04_weights.ipynb #eda2e7c5
+# %% ../nbs/04_weights.ipynb #e6fc1829
 @dataclass(frozen=True)
 class Edges:
-    """How edges are set, and which spans are let go (notebook `aligner`)."""
+    """How edges are set, and which spans are let go (notebook `edges`)."""
 
     trim_tokens: int = 12  # how far past its units a copy may reach
     copy_ratio: float = 0.5  # a span with this share of its tokens found in order has exact edges
@@ -187,10 +187,10 @@ class Edges:
     grow_turn_s: float = 8.0  # the same where speakers are known and the minutes follow them
     grow_handover_share: float = 0.05  # minutes follow speakers when more of their paragraphs are hand-overs
 
-# %% ../nbs/04_weights.ipynb #87866546
+# %% ../nbs/04_weights.ipynb #d13134a8
 @dataclass(frozen=True)
 class Confidence:
-    """The logistic model behind a pair's confidence (notebook `aligner`)."""
+    """The logistic model behind a pair's confidence (notebook `alignment`)."""
 
     # coefficients of: bias, right, ratio, recall, length, stems
     coefficients: tuple[float, ...] = (0.518, 1.936, 1.754, 0.345, -0.806, 0.707)
@@ -198,10 +198,10 @@ class Confidence:
     odd_length_most: float = 3.0  # distance from the expected length, in log seconds, at most
     stems_most: int = 30  # stems of a paragraph, bounded and divided by this
 
-# %% ../nbs/04_weights.ipynb #ecd5a87e
+# %% ../nbs/04_weights.ipynb #ca6f5196
 @dataclass(frozen=True)
 class Decoys:
-    """Paragraphs that cannot be right, and what they tell of a session (notebook `aligner`)."""
+    """Paragraphs that cannot be right, and what they tell of a session (notebook `alignment`)."""
 
     decoys_most: int = 40  # decoys tried in a session
     decoy_share: float = 1 / 3  # and never more of them than this share of its paragraphs
@@ -213,16 +213,16 @@ class Decoys:
     body_least: int = 5  # fewer of them than this say nothing
     home_least: float = 0.1  # below this share of body paragraphs at home the acta is of another session
 
-# %% ../nbs/04_weights.ipynb #35d7d63a
+# %% ../nbs/04_weights.ipynb #a7c0a099
 @dataclass(frozen=True)
 class Scoring:
-    """Limits of judging an alignment (notebook `aligner`)."""
+    """Limits of judging an alignment (notebook `alignment`)."""
 
     right_overlap: float = 0.5  # intersection over union from which on a span is right
     close_overlap: float = 0.75  # and from which on it is right to the point (`f1_75`)
     unwritten_least_s: float = 2.0  # shorter stretches of speech outside all pairs are not reported
 
-# %% ../nbs/04_weights.ipynb #ca1594b3
+# %% ../nbs/04_weights.ipynb #fc945010
 @dataclass(frozen=True)
 class Weights(
     Scoring,

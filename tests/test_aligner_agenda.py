@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from astra_lib.aligner import align
+from astra_lib.alignment import align
 from astra_lib.core.settings import load
 from astra_lib.minutes import read_minutes
 from astra_lib.transcript import read_transcript
