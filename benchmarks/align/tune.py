@@ -75,31 +75,31 @@ def ends(coordinate: Coordinate, start: Weights) -> list[Weights]:
     return [coordinate.at(start, value) for value in (min(values), max(values))]
 
 
-def moves(bench: Bench, coordinate: Coordinate, start: Weights) -> bool:
-    """Whether the objective moves at an end of the range, or the aligner refuses the value there."""
+def movement(bench: Bench, coordinate: Coordinate, start: Weights) -> float:
+    """How far the objective moves at the ends of the range; all of it where the aligner refuses a value."""
     present = bench.objective(start) or 0.0
-    found = [bench.objective(weights) for weights in ends(coordinate, start)]
-    return any(objective is None or abs(objective - present) > FLAT / 2 for objective in found)
+    return max(abs((bench.objective(weights) or 0.0) - present) for weights in ends(coordinate, start))
 
 
 def sweep(
     bench: Bench, start: Weights, chosen: Sequence[Coordinate], deadline: float = math.inf
 ) -> list[Curve]:
-    """A curve for every weight: the ends of all ranges first, then, where the objective moves, the rest.
+    """A curve for every weight: the ends of all ranges first, then the rest, steepest first.
 
     Nothing is begun after the deadline (of `time.monotonic`); curves are drawn of what is known by then.
     """
-    reached = []
     bench.measured([start])
+    movements = {}
     for coordinate in tqdm(chosen, desc="ends", unit="weight", disable=None):
         if time.monotonic() < deadline:
             bench.measured(ends(coordinate, start))
-            reached.append(coordinate)
-    moving = [c for c in reached if moves(bench, c, start)]
+            movements[coordinate] = movement(bench, coordinate, start)
+    moving = [c for c, far in movements.items() if far > FLAT / 2]
+    moving.sort(key=lambda coordinate: -movements[coordinate])
     for coordinate in tqdm(moving, desc="between", unit="weight", disable=None):
         if time.monotonic() < deadline:
             bench.measured([coordinate.at(start, value) for value in coordinate.trials(start)])
-    return [curve_of(bench, coordinate, start) for coordinate in reached]
+    return [curve_of(bench, coordinate, start) for coordinate in movements]
 
 
 def curve_of(bench: Bench, coordinate: Coordinate, start: Weights) -> Curve:
