@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import multiprocessing
+import multiprocessing.connection
+import os
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -172,6 +176,16 @@ def start_worker(sessions: Sequence[Built]) -> None:
     global ALIGNER
     threadpool_limits(1)
     ALIGNER = Aligner(sessions)
+    if multiprocessing.parent_process() is not None:
+        threading.Thread(target=leave_with_parent, daemon=True).start()
+
+
+def leave_with_parent() -> None:
+    """End this process when the one that started it is gone: a pool does not notice that it was killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    multiprocessing.connection.wait([parent.sentinel])
+    os._exit(1)
 
 
 def in_worker(job: tuple[int, Weights]) -> Scores | None:

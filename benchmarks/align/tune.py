@@ -3,10 +3,11 @@
     python -m benchmarks.align.tune [--data FOLDER] [--sessions 5] [--hours 0.5] [--seed 800] [--budget 25]
 
 Every number in `Weights` is changed alone, by the factors of `FACTORS`, and the development sessions are
-aligned again. `--rounds N` then goes on as coordinate descent: it moves along the steps that gain more than
-noise and sweeps again from there. Steps that gain more than twice their standard error (paired over
-sessions) are measured once more on sessions of other seeds, because the best of hundreds of trials is
-partly luck. Nothing is written into `Weights`.
+aligned again: both ends of all ranges first, then, where the objective moves, the rest. `--rounds N` then
+goes on as coordinate descent: it moves along the steps that gain more than noise and sweeps again from
+there. Steps that gain more than twice their standard error (paired over sessions) are measured once more on
+sessions of other seeds, because the best of hundreds of trials is partly luck. Nothing is written into
+`Weights`.
 
 The development sessions are constructed; with `--data` there are also minutes constructed over real
 recognised speech. The sample municipality and the suites of `run.py` are the test and stay out.
@@ -20,9 +21,11 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import shlex
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -72,31 +75,31 @@ def ends(coordinate: Coordinate, start: Weights) -> list[Weights]:
     return [coordinate.at(start, value) for value in (min(values), max(values))]
 
 
-def moves(bench: Bench, coordinate: Coordinate, start: Weights) -> bool:
-    """Whether the objective moves at an end of the range, or the aligner refuses the value there."""
+def movement(bench: Bench, coordinate: Coordinate, start: Weights) -> float:
+    """How far the objective moves at the ends of the range; all of it where the aligner refuses a value."""
     present = bench.objective(start) or 0.0
-    found = [bench.objective(weights) for weights in ends(coordinate, start)]
-    return any(objective is None or abs(objective - present) > FLAT / 2 for objective in found)
+    return max(abs((bench.objective(weights) or 0.0) - present) for weights in ends(coordinate, start))
 
 
 def sweep(
     bench: Bench, start: Weights, chosen: Sequence[Coordinate], deadline: float = math.inf
 ) -> list[Curve]:
-    """A curve for every weight: the ends of all ranges first, then, where the objective moves, the rest.
+    """A curve for every weight: the ends of all ranges first, then the rest, steepest first.
 
     Nothing is begun after the deadline (of `time.monotonic`); curves are drawn of what is known by then.
     """
-    reached = []
     bench.measured([start])
+    movements = {}
     for coordinate in tqdm(chosen, desc="ends", unit="weight", disable=None):
         if time.monotonic() < deadline:
             bench.measured(ends(coordinate, start))
-            reached.append(coordinate)
-    moving = [c for c in reached if moves(bench, c, start)]
+            movements[coordinate] = movement(bench, coordinate, start)
+    moving = [c for c, far in movements.items() if far > FLAT / 2]
+    moving.sort(key=lambda coordinate: -movements[coordinate])
     for coordinate in tqdm(moving, desc="between", unit="weight", disable=None):
         if time.monotonic() < deadline:
             bench.measured([coordinate.at(start, value) for value in coordinate.trials(start)])
-    return [curve_of(bench, coordinate, start) for coordinate in reached]
+    return [curve_of(bench, coordinate, start) for coordinate in movements]
 
 
 def curve_of(bench: Bench, coordinate: Coordinate, start: Weights) -> Curve:
@@ -146,6 +149,35 @@ def descend(bench: Bench, start: Weights, curves: Sequence[Curve]) -> Weights:
     return start
 
 
+def search(
+    bench: Bench, chosen: Sequence[Coordinate], rounds: int, deadline: float
+) -> tuple[list[Curve], Weights]:
+    """The curves around the present weights, and the point that so many rounds of descent lead to."""
+    curves = around = sweep(bench, bench.present, chosen, deadline)
+    point = bench.present
+    for number in range(rounds):
+        if number:
+            around = sweep(bench, point, chosen, deadline)
+        moved = descend(bench, point, around)
+        if moved == point:
+            break
+        point = moved
+    return curves, point
+
+
+def second_look(bench: Bench, curves: Sequence[Curve], together: Weights) -> dict[str, tuple[float, float]]:
+    """The gains beyond noise, by weight, on the sessions of this bench; "together": that of the descent."""
+    present = bench.present
+    by_name = {c.name: c for c in coordinates(present)}
+    fresh = {}
+    for curve in curves:
+        if curve.beyond_noise:
+            fresh[curve.name] = bench.gain(by_name[curve.name].at(present, curve.best), present)
+    if together != present:
+        fresh["together"] = bench.gain(together, present)
+    return fresh
+
+
 @dataclass
 class Result:
     """What a run found; what the page shows."""
@@ -159,64 +191,49 @@ class Result:
     missing: list[str]  # weights that the time did not suffice for
     step: dict[str, float]  # where coordinate descent went from the present weights
     step_gain: tuple[float, float]  # and what that gained, with its standard error
-    fresh: dict[
-        str, tuple[float, float]
-    ]  # the same gains on fresh sessions, by weight; "together" for the step
+    fresh: dict[str, tuple[float, float]]  # gains on fresh sessions, see `second_look`
 
 
-def confirmed(bench: Bench, present: Weights, curves: Sequence[Curve], together: Weights) -> dict[str, Any]:
-    """The gains that were beyond noise, measured on sessions that had no part in finding them."""
-    by_name = {c.name: c for c in coordinates(present)}
-    fresh = {}
-    for curve in curves:
-        if curve.beyond_noise:
-            fresh[curve.name] = bench.gain(by_name[curve.name].at(present, curve.best), present)
-    if together != present:
-        fresh["together"] = bench.gain(together, present)
-    return fresh
+def announce(objective: float, seed: int, data: Sequence[dict[str, Any]]) -> None:
+    """Say what is maximised, on what."""
+    print(f"objective: {OBJECTIVE}\n           {FORMULA}\nseed:      {seed}\ndata:")
+    for row in data:
+        print("          ", ", ".join(f"{key} {value}" for key, value in row.items()))
+    print(f"present:   J = {objective:.4f}", flush=True)
 
 
 def run(options: argparse.Namespace) -> Result:
-    """Sweep, descend, confirm."""
+    """Sweep, descend, look again on other sessions."""
     deadline = time.monotonic() + 60 * options.budget
     present = Weights()
     chosen = [c for c in coordinates(present) if not options.only or c.field in options.only]
     sets = development(options.sessions, options.hours, options.seed, options.data)
-    bench = Bench(sets, options.out / "evaluations.jsonl", present, options.workers)
-    try:
+    with closing(Bench(sets, options.out / "evaluations.jsonl", present, options.workers)) as bench:
         objective = bench.objective(present)
         if objective is None:
             raise InputError("a development session cannot be aligned with the present weights")
-        print(f"objective: {OBJECTIVE}\n           {FORMULA}\nseed:      {options.seed}\ndata:")
-        for row in description(sets):
-            print("          ", row)
-        print(f"present:   J = {objective:.4f}, {len(chosen)} numbers to try", flush=True)
-        curves = sweep(bench, present, chosen, deadline)
-        point, around = present, curves
-        for _ in range(options.rounds):
-            moved = descend(bench, point, around)
-            if moved == point or time.monotonic() > deadline:
-                break
-            point, around = moved, sweep(bench, moved, chosen, deadline)
+        announce(objective, options.seed, description(sets))
+        curves, point = search(bench, chosen, options.rounds, deadline)
         step, step_gain = bench.point(point), bench.gain(point, present)
-    finally:
-        bench.close()
-    fresh: dict[str, Any] = {}
+    fresh: dict[str, tuple[float, float]] = {}
     if any(curve.beyond_noise for curve in curves):
         others = development(options.sessions, options.hours, options.seed + FRESH, options.data)
-        bench = Bench(others, options.out / "fresh.jsonl", present, options.workers)
-        try:
-            fresh = confirmed(bench, present, curves, point)
-        finally:
-            bench.close()
+        with closing(Bench(others, options.out / "fresh.jsonl", present, options.workers)) as bench:
+            fresh = second_look(bench, curves, point)
     reached = {curve.name for curve in curves}
-    missing = [c.name for c in chosen if c.name not in reached]
-    command = "python -m benchmarks.align.tune " + " ".join(sys.argv[1:])
-    if options.data:
-        command = command.replace(str(options.data), "FOLDER")
-    data = description(sets)
-    today = date.today().isoformat()
-    return Result(today, command, options.seed, data, objective, curves, missing, step, step_gain, fresh)
+    return Result(
+        date=date.today().isoformat(),
+        command="python -m benchmarks.align.tune "
+        + shlex.join(sys.argv[1:]).replace(str(options.data), "FOLDER"),
+        seed=options.seed,
+        data=description(sets),
+        objective=objective,
+        curves=curves,
+        missing=[c.name for c in chosen if c.name not in reached],
+        step=step,
+        step_gain=step_gain,
+        fresh=fresh,
+    )
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from .bench import FACTORS
 from .tune import FLAT, FORMULA, OBJECTIVE, Curve, Result
 
 COLUMNS = 8  # panels side by side
-LOWEST, HIGHEST = -20.0, 6.0  # thousandths of the objective that a panel shows
+LOWEST, HIGHEST = -12.0, 8.0  # thousandths of the objective that a panel shows
 
 
 def number(value: float) -> str:
@@ -135,9 +135,9 @@ def page(result: Result, path: Path) -> Path:
         f"    {FORMULA}",
         "",
         f"The present weights reach J = {result.objective:.4f}. The numbers below are distances from it, in "
-        "thousandths (·: none; empty: refused by the aligner, or not run, which is so where neither half "
-        "nor double moves the objective by more than one). ±: standard error, paired over sessions; bold: a gain "
-        "of more than twice that. *Flat*: the range around the best value in which the objective stays within "
+        "thousandths (·: none; empty: refused by the aligner, or not run, because neither half nor double "
+        "moves the objective by more than one). ±: standard error, paired over sessions; bold: a gain of "
+        "more than twice that. *Flat*: the range around the best value in which the objective stays within "
         f"{1000 * FLAT:g} thousandths of the best.",
         "",
         "![One curve per weight: objective against factor](images/weights.png)",
@@ -173,7 +173,9 @@ def picture(result: Result, path: Path) -> Path:
         panel(ax, curve, result.objective)
     for ax in axes[len(curves) :]:
         ax.set_visible(False)
-    fig.supxlabel("factor on the present value (dot); ring: the best value tried")
+    fig.supxlabel(
+        "factor on the present value (dot); ring: best value tried; grey: as good as the present one"
+    )
     fig.supylabel("objective, thousandths" if rows < 3 else "objective against the present one, thousandths")
     return atomic_write(path, figure_png(fig))
 
@@ -186,19 +188,21 @@ def steepness(curve: Curve) -> float:
 def panel(ax: Any, curve: Curve, present: float) -> None:
     """One curve. A weight of zero has no factors: its values stand side by side."""
     points = {}
-    for place, (value, objective) in enumerate(sorted(curve.objectives.items())):
-        x = value / curve.value if curve.value else 2.0 ** (place / 5)
-        points[x] = (value, 1000 * (objective - present))
+    for place, value in enumerate(sorted(curve.values)):
+        if value in curve.objectives:
+            x = value / curve.value if curve.value else 2.0 ** (place / 5)
+            points[x] = (value, 1000 * (curve.objectives[value] - present))
     xs = sorted(points)
     ys = [points[x][1] for x in xs]
     color = COLORS[3] if curve.beyond_noise else COLORS[0]
+    ax.axhspan(-1000 * FLAT, 1000 * FLAT, color="#eef2f5")
     ax.axhline(0, color="#c3ccd4", linewidth=0.8)
     ax.plot(xs, ys, color=color, linewidth=1.4)
     ax.plot([1], [0], "o", color=color, markersize=4)
     best = [(x, y) for x, (value, y) in points.items() if value == curve.best]
     ax.plot(*best[0], "o", markerfacecolor="none", markeredgecolor=color, markersize=7)
     ax.set_xscale("log", base=2)
-    ax.set_xlim(0.46, 2.17)
+    ax.set_xlim(0.37, 2.2)
     ax.set_ylim(LOWEST, HIGHEST)
     ax.set_xticks([0.5, 1, 2], ["½", "1", "2"] if curve.value else ["", "0", number(max(curve.values))])
     ax.tick_params(colors="#5b6b7b", labelsize=7, length=2)
