@@ -33,6 +33,7 @@ from astra_lib.core.settings import Settings
 from astra_lib.core.store import Store
 from astra_lib.curation import COPIES, bills, fit, split, thin_boilerplate, unheard, write_dataset
 from astra_lib.formatter import Built, build_examples
+from astra_lib.privacy.gate import Leak
 
 from . import runner
 from .dataset_card import Chosen, Made, card_of, card_text
@@ -40,7 +41,7 @@ from .mined import Mined, load_mined
 
 MINED_FILES = ("pairs.jsonl", "unwritten.jsonl", "mined.json")
 Progress = Callable[[Iterable], Iterable]
-Scan = Callable[[Sequence[Path]], list[scrub.Leak]]
+Scan = Callable[[Sequence[Path]], list[Leak]]
 
 
 def declare(parameters: dict[str, Any], settings: Settings) -> tuple[dict[str, Any], dict[str, Path]]:
@@ -123,7 +124,7 @@ def build_dataset(
     out, people, limits = Path(out), read_json(roster), dict(limits or {})
     keep = scrub.PlaceholderMap.open(tenant, settings)
 
-    def scan(paths: Sequence[Path]) -> list[scrub.Leak]:
+    def scan(paths: Sequence[Path]) -> list[Leak]:
         return scrub.leak_scan(paths, keep, people, settings.privacy.min_anonymity)
 
     masked = mask(mined, scrub.Scrubber(tenant, people, keep), progress or _bar)

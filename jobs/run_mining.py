@@ -1,4 +1,4 @@
-"""`python jobs/run_mining.py DIR --tenant T --out DIR` is `astra mine`, for whoever knows the path and not the command."""
+"""`python jobs/run_mining.py DIR --tenant T --out DIR` is the same as `astra mine`."""
 
 import sys
 
