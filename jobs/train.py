@@ -13,7 +13,14 @@ from astra_lib.core.settings import Settings
 from . import runner
 
 SMOOTH = 25  # steps
-CODE = ("trainer/train.py", "trainer/runpod_training_handler.py")
+CODE = (
+    "trainer/train.py",
+    "trainer/train_model.py",
+    "trainer/train_rows.py",
+    "trainer/sft.py",
+    "trainer/monitor.py",
+    "trainer/runpod_training_handler.py",
+)
 
 
 @dataclass

@@ -288,7 +288,7 @@ def test_an_incomplete_adapter_is_not_packed(tmp_path: Path) -> None:
 
 def test_unknown_hyperparameters_are_named() -> None:
     from astra_lib.core.settings import load
-    from trainer.jobs import hyperparameters_of
+    from trainer.job_request import hyperparameters_of
 
     assert hyperparameters_of(load(), {"epochs": 3.0}) == replace(hyperparameters_of(load(), {}), epochs=3.0)
     assert isinstance(hyperparameters_of(load(), {}), Hyperparameters)

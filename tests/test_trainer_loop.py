@@ -23,6 +23,7 @@ from astra_lib.core.store import Store
 from tests.trainer_world import TENANT, dataset, processes, rows, tiny_base, trainer_settings, wait_for
 from trainer import control_plane, job_table, jobs
 from trainer.contract import Hyperparameters, JobInput, Limits, job_payload
+from trainer.job_request import check_dataset
 from trainer.runpod_client import RunpodClient
 
 pytestmark = pytest.mark.slow
@@ -319,7 +320,7 @@ def test_a_job_nobody_answers_for_is_swept(world: Settings, store: Store, tmp_pa
 )
 def test_rows_that_must_not_leave_are_not_sent(tmp_path: Path, change: dict[str, Any], named: str) -> None:
     with pytest.raises((GateError, InputError), match=named):
-        jobs.check_dataset(dataset(tmp_path / "d", **change), TENANT)
+        check_dataset(dataset(tmp_path / "d", **change), TENANT)
 
 
 def test_rows_that_no_dataset_run_vouches_for_are_not_sent(tmp_path: Path) -> None:
@@ -327,4 +328,4 @@ def test_rows_that_no_dataset_run_vouches_for_are_not_sent(tmp_path: Path) -> No
     with (folder / "train.jsonl").open("a") as out:
         out.write(json.dumps(rows("s1", 1)[0]) + "\n")
     with pytest.raises(GateError, match="vouches"):
-        jobs.check_dataset(folder, TENANT)
+        check_dataset(folder, TENANT)

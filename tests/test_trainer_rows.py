@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.train import mixed
+from trainer.train_rows import mixed
 
 LENGTHS = st.lists(st.integers(20, 448), max_size=300)
 

@@ -22,7 +22,7 @@ def tiny_base(folder: Path) -> Path:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     folder.mkdir(parents=True)
-    base_model._write_tokenizer(base_model._gguf_file(), folder)
+    base_model.write_tokenizer(base_model.gguf_file(), folder)
     torch.manual_seed(7)
     config = LlamaConfig(
         vocab_size=49152,

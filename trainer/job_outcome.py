@@ -1,4 +1,4 @@
-"""What became of a job: its receipt decides; RunPod's status and the heartbeat are evidence until it is there."""
+"""What became of a job: its receipt decides; until it is there, RunPod's status and the heartbeat show it."""
 
 from __future__ import annotations
 

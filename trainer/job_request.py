@@ -1,4 +1,4 @@
-"""What a training is asked for: rows that may leave, hyperparameters, limits, and the input RunPod is sent."""
+"""What a job asks for: rows that may leave, hyperparameters, limits, and the input that RunPod is sent."""
 
 from __future__ import annotations
 

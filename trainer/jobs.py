@@ -147,7 +147,7 @@ def list_jobs(settings: Settings, tenant: str | None = None) -> list[Job]:
 
 
 def sweep(settings: Settings) -> list[Job]:
-    """Bring every open job up to date and cancel those past their deadline; returns those that ended by it."""
+    """Bring every open job up to date, cancel those past their deadline; returns the jobs that ended."""
     store, ended = Store.open(settings), []
     with RunpodClient.open(settings) as runpod:
         for recorded in _recorded(store):

@@ -69,7 +69,7 @@ class RunpodClient:
         self._http.close()
 
     def run(self, job_input: dict[str, Any], *, execution_s: float, ttl_s: float, webhook: str = "") -> str:
-        """Queue a job and return its id. Not repeated after a timeout: the first request may have been taken."""
+        """Queue a job and return its id; not repeated after a timeout, as RunPod may have taken the first."""
         body: dict[str, Any] = {
             "input": job_input,
             "policy": {

@@ -1,8 +1,8 @@
 """Start, recognise and stop one detached server process, and never touch a process that is not ours.
 
-A server's state file (`process.json`: pid, start time, ports) is locked by the server itself for as long as it
-lives: the lock, not the pid, says whether it runs. A pid is signalled only while the lock is held and the start
-time in the file is the process's own.
+A server's state file (`process.json`: pid, start time, ports) is locked by the server itself for as long as
+it lives: the lock, not the pid, says whether it runs. A pid is signalled only while the lock is held and
+the start time in the file is the process's own.
 """
 
 from __future__ import annotations
@@ -42,7 +42,12 @@ class Running:
 
 @contextmanager
 def exclusive(path: Path, timeout_s: float, what: str) -> Iterator[None]:
-    """Hold an advisory lock on `path`; `ServiceError` when another process keeps it past `timeout_s`."""
+    """Hold an advisory lock on `path`; `ServiceError` when another process keeps it past `timeout_s`.
+
+    flock(2) by hand, as on `process.json` below, and not a lock library: in this module a lock on an open
+    file is how a process is recognised, and it must be the kernel's own, which ends with the process. A
+    library may fall back to lock files that outlive their owner.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as handle:
         deadline = time.monotonic() + timeout_s
@@ -114,7 +119,7 @@ class Process:
         return False
 
     def running(self) -> Running | None:
-        """The living server, or None. Raises nothing when the state file is half-written: that is None too."""
+        """The living server; None when there is none, or its state file is not fully written yet."""
         if not self.lives():
             return None
         try:
@@ -127,7 +132,8 @@ class Process:
     def start(self, command: list[str], ports: dict[str, int], *, owner: int = 0) -> subprocess.Popen[bytes]:
         """Launch `command` detached (a session of its own), its output appended to the log.
 
-        `owner`: this process's id to have the server killed when the calling thread ends; 0 lets it outlive us.
+        `owner`: this process's id to have the server killed when the calling thread ends; 0 lets it outlive
+        us.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.log.exists() and self.log.stat().st_size > _LOG_BYTES:
