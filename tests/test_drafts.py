@@ -56,7 +56,7 @@ def row(*cells: str) -> str:
 
 
 class World:
-    """The service with an adapter that was taught what to write to each of eight stretches of speech."""
+    """The service with an adapter that was taught what to write for each of eight stretches of speech."""
 
     def __init__(self, folder: Path) -> None:
         first = settings_at(folder / "data")
@@ -161,7 +161,7 @@ def test_nobody_is_made_up(finished):
 
 
 def test_what_the_map_does_not_know_is_said_in_the_word_file(finished, tmp_path):
-    """Should a placeholder of nobody come through all the same, it is noted with its stretch, to be looked at."""
+    """If an unknown placeholder comes through all the same, a note says where to look."""
     made, _, _ = finished
     stranger = replace(made.paragraphs[1], unresolved=("[CIUDADANO_99]",))
     out = write_acta(
@@ -228,7 +228,7 @@ def test_libreoffice_opens_it(finished, tmp_path):
 
 
 def test_killed_in_the_middle_it_goes_on(world, finished, tmp_path):
-    """kill -9 of `astra draft`: no Word file, what was written is kept, the next run asks for the rest only."""
+    """kill -9 of `astra draft`: no Word file, what was written is kept, the next run asks for the rest."""
     out = tmp_path / "acta.docx"
     kept = out.with_suffix(".partial.jsonl")
     environment = {

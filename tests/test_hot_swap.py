@@ -81,7 +81,7 @@ def test_a_mixed_batch_equals_one_by_one(world):
 
 
 def test_swaps_under_load_never_mix(world):
-    """Hundreds of requests from many threads while pointers move: each answer is that of the pointer it took."""
+    """Many threads ask while pointers move: each answer is that of the pointer it took."""
     _, engine, bundles, _ = world
     expected = {
         (name, i): texts(engine, [prompt], [bundle], 6)[0]
