@@ -1,4 +1,4 @@
-"""`astra`: the verbs, and one line for every error."""
+"""`astra`: finds the verb, and prints one line for every error."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(
             "not a list of rows", where=args.roster, remedy="A roster is [{key, name, role, party}]"
         )
-    # imported last: it takes a second or two, and faults in the files are said before
+    # imported last: it takes a second or two, and faults in the files are reported before
     from astra_lib.scrub import PlaceholderMap, Scrubber
 
     placeholders = None

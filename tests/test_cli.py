@@ -69,7 +69,7 @@ def bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "good.txt").write_text("Habla Ana Ruiz, cédula 1.023.456.789")
     (tmp_path / "number.json").write_text("3")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TQDM_DISABLE", "1")  # main() sets it for good where nobody watches
+    monkeypatch.setenv("TQDM_DISABLE", "1")  # main() sets it for good without a terminal
     return tmp_path
 
 
@@ -247,7 +247,7 @@ def test_an_interrupt_is_one_line_and_130():
     assert err.splitlines() == ["astra: interrupted; run the same command again to continue"]
 
 
-def test_no_bar_is_drawn_where_nobody_watches():
+def test_no_bar_is_drawn_without_a_terminal():
     bar = "import tqdm.auto; list(tqdm.auto.tqdm(range(9)))"
     verb = "import astra_cli.main as m; m.main(['scrub', 'none'])"
     done = subprocess.run(

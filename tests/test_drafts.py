@@ -154,14 +154,14 @@ def test_what_was_said_is_in_the_word_file_in_order_and_named(world, finished):
 
 
 def test_nobody_is_made_up(finished):
-    """The adapter was taught to answer `Llama [CIUDADANO_99].` to a stretch that names nobody: it cannot."""
+    """The adapter was taught to answer `Llama [CIUDADANO_99].` where nobody is named: it cannot."""
     made, out, _ = finished
     assert made.paragraphs[2].start_ms == 180_000 and not made.unresolved
     assert not any("CIUDADANO" in text for text in texts(out))
 
 
 def test_what_the_map_does_not_know_is_said_in_the_word_file(finished, tmp_path):
-    """If an unknown placeholder comes through all the same, a note says where to look."""
+    """If an unknown placeholder comes through after all, a note says where to look."""
     made, _, _ = finished
     stranger = replace(made.paragraphs[1], unresolved=("[CIUDADANO_99]",))
     out = write_acta(

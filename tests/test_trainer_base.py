@@ -61,7 +61,7 @@ def test_a_killed_build_leaves_nothing_that_counts(tmp_path: Path) -> None:
     assert not base_model.is_intact(part)
 
 
-def test_a_folder_whose_files_were_cut_is_not_taken_for_whole(tmp_path: Path) -> None:
+def test_a_folder_whose_files_were_cut_is_not_intact(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "model.safetensors").write_bytes(b"0123456789")
     table = base_model.file_table(tmp_path)

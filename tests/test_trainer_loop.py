@@ -172,7 +172,7 @@ def test_what_cannot_work_fails_before_anything_is_trained(
     assert "sha256 differs" in outcome(world, other)["error"]
 
     wrong = {**request(world, store, folder, job_id="loop-base"), "base_digest": "b" * 64}
-    assert "another one" in outcome(world, wrong)["error"]
+    assert "not the one" in outcome(world, wrong)["error"]
 
     cheap = Limits(max_minutes=5, max_usd=0.0001, usd_per_hour=0.9)
     poor = request(world, store, folder, job_id="loop-money", limits=cheap)

@@ -18,7 +18,7 @@ from .job_table import CANCELLED, FAILED, LOST, RUNNING, SUCCEEDED, Job, advance
 from .receipt import Expected, verify_receipt
 from .runpod_client import RunpodClient
 
-HEARTBEAT_FRESH_S = 120.0  # an older heartbeat is no sign of life
+HEARTBEAT_FRESH_S = 120.0  # an older heartbeat does not count as a sign of life
 JUST_SENT_S = 20.0  # RunPod may not know a job yet that it has just taken
 
 

@@ -113,7 +113,7 @@ def follow(job: Job, settings: Settings, on_progress: OnProgress | None = None) 
             while True:
                 try:
                     job = status(job.job_id, settings, store=store, runpod=runpod)
-                except ServiceError:  # a server that is away for a while ends no training
+                except ServiceError:  # the training goes on while a server is out of reach
                     if time.time() > job.deadline:
                         raise
                     runpod = _reopened(runpod, settings)
@@ -221,7 +221,7 @@ def _await_sender(job: Job, store: Store) -> Job:
 
 
 def _reopened(runpod: RunpodClient, settings: Settings) -> RunpodClient:
-    """A new client, for the local control plane comes back on another port; the old one while it is away."""
+    """A new client, as a restarted control plane has another port; the old one while it is out of reach."""
     try:
         fresh = RunpodClient.open(settings)
     except ServiceError:

@@ -41,7 +41,7 @@ class StateFile:
             self._write()
 
     def _write(self) -> None:
-        # not `atomic_write`: a sync takes longer than a step, and nobody needs this file after a power cut
+        # not `atomic_write`: a sync takes longer than a step, and the file may be lost in a power cut
         self.values.update(pid=os.getpid(), time=time.time())
         part = self.path.with_suffix(".part")
         part.write_text(json.dumps(self.values), encoding="utf-8")

@@ -1,6 +1,6 @@
-"""RunPod's REST API as raw JSON: retried where that is safe, and clear about what was refused.
+"""RunPod's REST API as raw JSON, retried where that is safe.
 
-RunPod's own client hides a failed job's error and has no retry; this one returns what the server said.
+RunPod's own client hides a failed job's error and does not retry; this one returns what the server answered.
 """
 
 from __future__ import annotations
@@ -119,9 +119,9 @@ class RunpodClient:
                 reason = f"no answer ({type(error).__name__})"
                 if not repeatable:
                     raise ServiceError(
-                        f"{reason}; the request may have been taken all the same",
+                        f"{reason}; RunPod may have taken the request",
                         where=where,
-                        remedy="Submit again: a job that runs already is found by its heartbeat",
+                        remedy="Submit again: a job that runs is found by its heartbeat",
                     ) from None
             else:
                 if response.status_code not in _AGAIN:

@@ -280,7 +280,7 @@ async def existing_receipt(request: JobInput) -> dict[str, Any] | None:
 
 
 async def fail(request: JobInput, reason: str, began: float, retryable: bool) -> dict[str, Any]:
-    """A failed job leaves a receipt too, unless a second try could still succeed (a server that was away)."""
+    """Leave a receipt of the failure, unless a second try could succeed (a server was out of reach)."""
     seconds = time.monotonic() - began
     receipt: dict[str, Any] = {
         "job_id": request.job_id,
@@ -317,7 +317,7 @@ def resolve_base(request: JobInput) -> tuple[Path | str, str]:
         if (folder / "config.json").is_file():
             if base_digest(folder) != request.base_digest:
                 raise InputError(
-                    "the worker's copy of the base model is another one",
+                    "the worker's copy of the base model is not the one asked for",
                     where=request.base_model,
                     remedy="Rebuild the worker's image or data folder",
                 )
