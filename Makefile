@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test serve check bench install sync clean
+.PHONY: demo test serve check hooks bench install sync clean
 
 install: .venv/.ready .venv-trainer/.ready
 
@@ -31,18 +31,26 @@ serve: install
 	@$(BIN)/astra serve
 
 test: install
-	@$(BIN)/python -m tests.notebooks --sync --run
+	@$(BIN)/python -m tests.notebooks --sync --cleared --run
 	@$(BIN)/python -m pytest
 
-# what a founder runs before a commit
+# before a commit
 check: install
+	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	@$(BIN)/python -m tests.notebooks --sync --run
+	@$(BIN)/python -m tests.notebooks --sync --cleared --run
 	$(BIN)/python -m pytest -m "not slow"
+
+# once per clone: git runs the checks on what changes, and nbdev keeps notebooks mergeable
+hooks: install
+	$(BIN)/pip install -q pre-commit==4.7.0
+	$(BIN)/pre-commit install
+	$(BIN)/nbdev-install-hooks
 
 # notebooks -> library, after editing a notebook
 sync: install
+	$(BIN)/ruff format nbs
 	$(BIN)/nbdev-export
 	$(BIN)/nbdev-clean
 

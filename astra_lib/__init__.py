@@ -5,14 +5,15 @@ Modules:
 - `astra_lib.core.audit`: What was served, and from what: one chain of records per council in which nothing can be changed unnoticed.
 - `astra_lib.core.base_model`: The base model that adapters are trained on: a hub name, a folder, or the embedded SmolLM2.
 - `astra_lib.core.chat`: Chat templates stated by ourselves, and the check that a tokenizer's own template says the same, token by token.
+- `astra_lib.core.code`: What code a result depends on: a digest over the modules that a job reaches through its imports.
 - `astra_lib.core.errors`: Errors that say what is wrong, where, and what to do.
 - `astra_lib.core.events`: How a replica of the service hears of promotions, and hears of each even when messages are lost or doubled.
 - `astra_lib.core.launcher`: What a supervised process runs first: writes who it is into its locked state file, then becomes the server.
 - `astra_lib.core.manifest`: Manifests: what a job's run read, wrote and measured, by sha256; and the chain they form.
 - `astra_lib.core.records`: The records that pass between the stages, and their JSON and JSONL form.
-- `astra_lib.core.registry`: Which adapter each council is served with: a compare-and-set in Redis, its history, and no promotion ungated.
-- `astra_lib.core.run`: Runs: a job's folder from its start to its manifest, reused when nothing changed, taken over when it was killed.
-- `astra_lib.core.servers`: The two programs behind the embedded S3 and Redis: how each is configured, started and asked whether it works.
+- `astra_lib.core.registry`: Which adapter each council is served with: a compare-and-set in Redis, its history, and a gate before it.
+- `astra_lib.core.run`: Runs: a job's folder from its start to its manifest; reused when nothing changed, taken over when killed.
+- `astra_lib.core.servers`: The two programs behind the embedded S3 and Redis: how each is configured, started and probed.
 - `astra_lib.core.services`: The embedded servers: SeaweedFS for S3 and Valkey for Redis, the real programs out of their wheels.
 - `astra_lib.core.store`: The object store: files in and out of S3, whole or not at all, with their sha256.
 - `astra_lib.core.supervisor`: Start, recognise and stop one detached server process, and never touch a process that is not ours.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from astra_lib.core.chat import FORMATS, ChatFormat, Checked, check_rows, format_of
+from astra_lib.core.code import code_digest
 from astra_lib.core.errors import InputError, MissingError
 from astra_lib.core.manifest import run_folder
 from astra_lib.core.records import (
@@ -29,17 +30,7 @@ from astra_lib.core.store import Store
 
 from . import runner
 from .dataset_card import Made, card_of, card_text
-from .mine import Mined, load_mined
-
-CODE = (
-    "astra_lib/text.py",
-    "astra_lib/scrub.py",
-    "astra_lib/formatter.py",
-    "astra_lib/balance.py",
-    "astra_lib/core/chat.py",
-    "jobs/dataset.py",
-    "jobs/dataset_card.py",
-)
+from .mined import Mined, load_mined
 
 
 def declare(parameters: dict[str, Any], settings: Settings) -> tuple[dict[str, Any], dict[str, Path]]:
@@ -62,7 +53,7 @@ def declare(parameters: dict[str, Any], settings: Settings) -> tuple[dict[str, A
             "max_length": settings.model.max_length,
             "base": settings.model.base,
             "placed": to_keep(bills_of(load_mined(folder)), before.sides(settings), settings),
-            "code": runner.code_digest(*CODE),
+            "code": code_digest("jobs.dataset"),
         },
         inputs | {"roster.json": Path(parameters["roster"])},
     )
@@ -115,7 +106,8 @@ def build_dataset(
 ) -> Dataset:
     """Masked, split and counted rows under `out`; raises `GateError` when the leak scan finds personal data.
 
-    `placed`: sides that are fixed (`to_keep`); `chat_format`: see `chat_of`; `limits`: see `formatter.rejection`.
+    `placed`: sides that are fixed (`to_keep`); `chat_format`: see `chat_of`; `limits`: see
+    `formatter.rejection`.
     """
     from astra_lib import formatter, scrub
 
@@ -224,8 +216,9 @@ def suspicious(rows: list[Example], keep: Any, people: Any, settings: Settings) 
 def load_test(files: dict[str, Path]) -> None:
     """Load the rows with `datasets` and compare them with what was written.
 
-    Its JSON reader takes a session id such as 2026-02-12 for a time, whatever types it is given, and hands back
-    2026-02-12 00:00:00; so of that column only the beginning is compared. The trainer reads the lines itself.
+    Its JSON reader takes a session id such as 2026-02-12 for a time, whatever types it is given, and hands
+    back 2026-02-12 00:00:00; so of that column only the beginning is compared. The trainer reads the lines
+    itself.
     """
     import datasets
 
@@ -278,8 +271,9 @@ def published(tenant: str, settings: Settings) -> Published:
 def publish(made: Dataset, run_id: str, before: Published, settings: Settings) -> str:
     """Store the files under their own hash, then point the tenant to them; returns the dataset's id.
 
-    `before`: what was published when the build began. Raises `ConflictError` when somebody published since: the split may
-    have changed, so this dataset must be built again on theirs. The same dataset again is no error.
+    `before`: what was published when the build began. Raises `ConflictError` when somebody published since:
+    the split may have changed, so this dataset must be built again on theirs. The same dataset again is no
+    error.
     """
     shas = {name: sha256_file(path) for name, path in sorted(made.files.items())}
     dataset, tenant = sha256_bytes(dumps(shas)), made.card["tenant"]

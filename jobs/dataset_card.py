@@ -12,7 +12,7 @@ from astra_lib.core.manifest import MANIFEST
 from astra_lib.core.records import Example, read_json, sha256_file
 from astra_lib.core.settings import Settings
 
-from .mine import MINING_VERSION, Mined
+from .mined import MINING_VERSION, Mined
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """The whole loop on the sample council, once, for real: what `make demo` runs.
 
-Every step goes through the same calls as in production; this file only puts them in order, keeps requests flowing while the
-adapter is swapped, and writes down what happened.
+Every step goes through the same calls as in production; this file only puts them in order, keeps requests
+flowing while the adapter is swapped, and writes down what happened.
 """
 
 from __future__ import annotations
@@ -86,8 +86,9 @@ def run(settings: Settings, say: Callable[[str], None] = print) -> Demo:
         judged = job(demo, "judge", train_run=trained.run_id)
         if judged.manifest["metrics"]["verdict"] != "PROMOTED":
             finish(demo)
+            metrics = judged.manifest["metrics"]
             raise GateError(
-                f"the Judge says {judged.manifest['metrics']['verdict']}: {'; '.join(judged.manifest['metrics']['reasons'])}",
+                f"the Judge says {metrics['verdict']}: {'; '.join(metrics['reasons'])}",
                 where=str(judged.report),
                 remedy="The demo stops here, as the product would",
             )
@@ -128,7 +129,7 @@ class Watch:
 
 
 def prepare(settings: Settings) -> None:
-    """The council's own folder: roster and a template, as an operator would put them there; and the demo's sessions."""
+    """The council's own folder (roster, template), as an operator would make it; and the demo's sessions."""
     home = settings.data_dir / "tenants" / TENANT
     home.mkdir(parents=True, exist_ok=True)
     sessions = sorted((SAMPLES / "sessions").iterdir())
@@ -145,7 +146,7 @@ def prepare(settings: Settings) -> None:
 
 
 def transcribe_live(demo: Demo) -> None:
-    """Transcribe the short recording here and now; with no model to be had, say so and use the committed transcript."""
+    """Transcribe the short recording now; without a speech model, say so and use the committed transcript."""
     from astra_lib.text import wer_words
     from astra_lib.transcript import read_transcript, transcribe
 
@@ -240,8 +241,8 @@ def swap(demo: Demo, judged: runner.Executed) -> None:
 def say_swap(demo: Demo) -> None:
     s = demo.facts["swap"]
     demo.say(
-        f"    {s['requests']} requests, {s['failed']} failed; by generation {s['by_generation']}; load {s['load_ms']:.0f} ms, "
-        f"canary {s['canary_ms']:.0f} ms, pointer {s['pointer_us']:.1f} µs"
+        f"    {s['requests']} requests, {s['failed']} failed; by generation {s['by_generation']}; "
+        f"load {s['load_ms']:.0f} ms, canary {s['canary_ms']:.0f} ms, pointer {s['pointer_us']:.1f} µs"
     )
 
 
@@ -295,7 +296,8 @@ def draft_acta(demo: Demo, service: Any) -> None:
         "minutes": min(transcript.duration, 360.0) / 60,
     }
     demo.say(
-        f"    {len(made.paragraphs)} paragraphs from the first {demo.facts['draft']['minutes']:.0f} minutes of {session} -> {made.docx}"
+        f"    {len(made.paragraphs)} paragraphs from the first "
+        f"{demo.facts['draft']['minutes']:.0f} minutes of {session} -> {made.docx}"
     )
 
 

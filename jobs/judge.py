@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from astra_lib.core.code import code_digest
 from astra_lib.core.manifest import run_folder
 from astra_lib.core.records import (
     Example,
@@ -23,8 +24,6 @@ from astra_lib.core.records import (
     write_json,
 )
 from astra_lib.core.settings import Settings
-
-CODE = ("astra_lib/judge.py", "astra_lib/minutes.py", "app_gradio/engine.py", "app_gradio/lora.py")
 
 
 def declare(parameters: dict[str, Any], settings: Settings) -> tuple[dict[str, Any], dict[str, Path]]:
@@ -40,7 +39,8 @@ def declare(parameters: dict[str, Any], settings: Settings) -> tuple[dict[str, A
     registry.register_tenant(parameters["tenant"])
     current = registry.current(parameters["tenant"])
     candidate = manifest["metrics"]["adapter"]["sha256"]
-    # the candidate itself in service: this run was judged and promoted before; the opponent is the one before it
+    # the candidate itself in service: this run was judged and promoted before; the opponent is the one before
+    # it
     older = [p for p in registry.history(parameters["tenant"]) if p.adapter.sha256 != candidate]
     found = current if current and current.adapter.sha256 != candidate else (older[-1] if older else None)
     # the identity is the base, which is heard anyway
@@ -51,7 +51,7 @@ def declare(parameters: dict[str, Any], settings: Settings) -> tuple[dict[str, A
             **parameters,
             "train_run": train_run,
             "judge": asdict(settings.judge),
-            "code": runner.code_digest(*CODE),
+            "code": code_digest("jobs.judge"),
             "incumbent": asdict(opponent) if opponent else None,
         },
         {"adapter.zip": folder / "adapter.zip", "val.jsonl": val},
@@ -155,8 +155,8 @@ def hear(
 def hear_run(run: Any, settings: Settings) -> Hearing:
     """Judge the candidate that the run declared, in the run's own folder."""
     from app_gradio.engine import Engine
-    from astra_lib.core.store import Store
     from astra_lib.core.base_model import ensure_base
+    from astra_lib.core.store import Store
 
     inputs = declare({k: run.parameters[k] for k in ("tenant", "train_run")}, settings)[1]
     incumbent = None

@@ -1,8 +1,9 @@
 """Mine recordings and actas: transcript + docx -> pairs, session by session.
 
-`python jobs/mine.py DIR --tenant T --out DIR` is the same as `astra mine`. A session is a folder with
-`session.json`, `acta.docx` and one or more `transcript*.json`. Sessions are independent: they run in a process pool
-or on a Dask cluster, a bad one is quarantined with its reason, an unchanged one is not mined again.
+A session is a folder with
+`session.json`, `acta.docx` and one or more `transcript*.json`. Sessions are independent: they run in a
+process pool or on a Dask cluster, a bad one is quarantined with its reason, an unchanged one is not mined
+again.
 """
 
 from __future__ import annotations
@@ -17,30 +18,21 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from astra_lib.core import settings as settings_module
+from astra_lib.core.code import code_digest
 from astra_lib.core.errors import AstraError, GateError, InputError, MissingError, ServiceError
-from astra_lib.core.records import (
-    Block,
-    Pair,
-    dumps,
-    read_json,
-    read_jsonl,
-    sha256_bytes,
-    sha256_file,
-    write_json,
-    write_jsonl,
-)
+from astra_lib.core.records import dumps, read_json, sha256_bytes, sha256_file, write_json, write_jsonl
 from astra_lib.core.tenants import check_tenant
 
-MINING_VERSION = 1  # of the layout of a mined folder; what code made it, its fingerprint knows
+from .mined import MINING_VERSION, Mined
 
 
 @dataclass(frozen=True)
-class Session:
+class SessionFolder:
     """One session's folder and what identifies its content."""
 
     session_id: str
@@ -51,44 +43,17 @@ class Session:
     fingerprint: str
 
 
-@dataclass
-class Mined:
-    """What mining left under `out`: one folder per session, and those that were refused."""
-
-    out: Path
-    sessions: list[str] = field(default_factory=list)
-    reused: list[str] = field(default_factory=list)
-    quarantined: dict[str, str] = field(default_factory=dict)
-    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
-    wall_s: float = 0.0
-
-    def pairs_of(self, session_id: str) -> list[Pair]:
-        return read_jsonl(self.out / session_id / "pairs.jsonl", Pair)
-
-    def unwritten_of(self, session_id: str) -> list[Block]:
-        return read_jsonl(self.out / session_id / "unwritten.jsonl", Block)
-
-
-def load_mined(out: Path | str) -> Mined:
-    """Read back what `mine` wrote; `MissingError` when it never finished."""
-    out = Path(out)
-    if not (out / "mined.json").is_file():
-        raise MissingError("no finished mining here", where=str(out), remedy="Run `astra mine` first")
-    row = read_json(out / "mined.json")
-    return Mined(out, row["sessions"], row["reused"], row["quarantined"], row["metrics"], row["wall_s"])
-
-
 def discover(
     source: Path | str, tenant: str, parameters: dict[str, Any]
-) -> tuple[list[Session], dict[str, str]]:
-    """Session folders below `source`, and `{folder: reason}` for those that cannot be used."""
+) -> tuple[list[SessionFolder], dict[str, str]]:
+    """SessionFolder folders below `source`, and `{folder: reason}` for those that cannot be used."""
     source = Path(source)
     check_tenant(tenant)
     if not source.is_dir():
         raise MissingError(
             "no such folder", where=str(source), remedy="Name the folder that holds one folder per session"
         )
-    found: list[Session] = []
+    found: list[SessionFolder] = []
     refused: dict[str, str] = {}
     folders = sorted({p.parent for name in ("session.json", "acta.docx") for p in source.rglob(name)})
     for folder in folders:
@@ -113,7 +78,7 @@ def discover(
     return found, refused
 
 
-def _session(folder: Path, tenant: str, parameters: dict[str, Any]) -> Session:
+def _session(folder: Path, tenant: str, parameters: dict[str, Any]) -> SessionFolder:
     card = read_json(folder / "session.json") if (folder / "session.json").exists() else {}
     if not isinstance(card, dict):
         raise InputError(
@@ -145,10 +110,12 @@ def _session(folder: Path, tenant: str, parameters: dict[str, Any]) -> Session:
             )
     shas = [sha256_file(p) for p in (acta, *transcripts)]
     fingerprint = sha256_bytes(dumps([MINING_VERSION, _code(), session_id, tenant, shas, parameters]))
-    return Session(session_id, tenant, str(folder), str(acta), tuple(map(str, transcripts)), fingerprint)
+    return SessionFolder(
+        session_id, tenant, str(folder), str(acta), tuple(map(str, transcripts)), fingerprint
+    )
 
 
-def mine_session(session: Session, out: str, parameters: dict[str, Any]) -> dict[str, Any]:
+def mine_session(session: SessionFolder, out: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """Read, align and write one session; its folder appears whole or not at all. Returns its metrics."""
     from astra_lib.aligner import align
     from astra_lib.minutes import read_minutes
@@ -210,7 +177,9 @@ def mine(
         else:
             todo.append(session)
     with executor(settings, len(todo)) as pool:
-        futures: dict[Future, Session] = {pool.submit(mine_session, s, str(out), parameters): s for s in todo}
+        futures: dict[Future, SessionFolder] = {
+            pool.submit(mine_session, s, str(out), parameters): s for s in todo
+        }
         finished: Iterable[Future] = as_completed(futures)
         for future in (progress or _bar(len(futures)))(finished):
             session = futures[future]
@@ -239,30 +208,18 @@ def mine(
 
 @functools.cache
 def _code() -> str:
-    """What a session's pairs depend on besides its files. The digest of `runner.code_digest`, which a script cannot import."""
-    root = Path(__file__).resolve().parents[1]
-    return sha256_bytes("".join(sha256_file(root / p) for p in CODE))[:16]
-
-
-CODE = (
-    "astra_lib/text.py",
-    "astra_lib/transcript.py",
-    "astra_lib/minutes.py",
-    "astra_lib/evidence.py",
-    "astra_lib/aligner.py",
-)
+    """What a session's pairs depend on besides its files."""
+    return code_digest("jobs.mine")
 
 
 def declare(
     parameters: dict[str, Any], settings: settings_module.Settings
 ) -> tuple[dict[str, Any], dict[str, Path]]:
     """What a mine run depends on: the sessions' files, the aligner's parameters and code."""
-    from .runner import code_digest
-
     source = Path(parameters["source"])
     files = sorted(p for n in ("acta.docx", "transcript*.json", "session.json") for p in source.rglob(n))
     return (
-        {**parameters, "align": asdict(settings.align), "code": code_digest(*CODE)},
+        {**parameters, "align": asdict(settings.align), "code": _code()},
         {p.relative_to(source).as_posix(): p for p in files},
     )
 
@@ -331,7 +288,10 @@ def summarise(mined: Mined, source: Path | str) -> Summary:
 
 
 def register(run: Any, mined: Mined) -> str:
-    """Copy what was mined into the run; it holds names, so it is recorded by hash and never uploaded. Returns links for the report."""
+    """Copy what was mined into the run; returns links for the report.
+
+    It holds names, so it is recorded by hash and never uploaded.
+    """
     links = []
     for session_id in mined.sessions:
         shutil.copytree(mined.out / session_id, run.dir / "sessions" / session_id, dirs_exist_ok=True)
@@ -344,7 +304,7 @@ def register(run: Any, mined: Mined) -> str:
 
 @contextlib.contextmanager
 def executor(settings: settings_module.Settings, work: int) -> Iterator[Executor]:
-    """Local processes, or a Dask cluster's workers behind the same interface when `mine.dask` names a scheduler."""
+    """Local processes, or the workers of the Dask cluster whose scheduler `[mine] dask` names."""
     if settings.mine.dask:
         from distributed import Client
 
@@ -383,7 +343,8 @@ def run(args: argparse.Namespace) -> int:
     """The command: exit 0, or 3 when no session could be mined."""
     result = mine(args.source, args.tenant, args.out, settings_module.load())
     print(
-        f"{len(result.sessions)} sessions ({len(result.reused)} unchanged), {len(result.quarantined)} quarantined, {result.wall_s:.1f} s -> {result.out}"
+        f"{len(result.sessions)} sessions ({len(result.reused)} unchanged), "
+        f"{len(result.quarantined)} quarantined, {result.wall_s:.1f} s -> {result.out}"
     )
     for session_id, reason in sorted(result.quarantined.items()):
         print(f"  quarantined {session_id}: {reason}")

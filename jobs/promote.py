@@ -20,8 +20,9 @@ from . import runner
 def bootstrap(tenant: str, engine: Any, settings: Settings) -> Any:
     """Put a council's first adapter into service: the identity, which changes nothing.
 
-    A council without an adapter is refused, never answered by the base by accident. This is the deliberate act that
-    says: until the first training is judged, this council is served by the base as it is. Does nothing when an adapter is in service.
+    A council without an adapter is refused, never answered by the base by accident. This is the deliberate
+    act that says: until the first training is judged, this council is served by the base as it is. Does
+    nothing when an adapter is in service.
     """
     registry = Registry.open(settings)
     registry.register_tenant(tenant)
@@ -94,7 +95,7 @@ def history(tenant: str, settings: Settings) -> list[dict[str, Any]]:
 
 
 def promote_run(tenant: str, judge_run: str, settings: Settings, by: str = "astra promote") -> Any:
-    """Put the candidate of a finished judge run into service; `GateError` unless its verdict says PROMOTED."""
+    """Put the candidate of a finished judge run into service; `GateError` unless the verdict is PROMOTED."""
     folder = run_folder("judge", judge_run, settings)
     manifest = read_json(folder / "manifest.json")
     if manifest["parameters"].get("tenant") != tenant:

@@ -1,8 +1,9 @@
 """Run a job's notebook with checked parameters: `astra run JOB -p k=v`.
 
-papermill guesses types from strings (`007` becomes 7) and only warns of unknown parameters. Here the notebook's own
-`parameters` cell is the contract: names must exist, values must be of the declared type. The executed notebook and its
-HTML page land in the run's folder, also when the job fails.
+papermill guesses types from strings (`007` becomes 7) and only warns of unknown parameters. Here the
+notebook's own
+`parameters` cell is the contract: names must exist, values must be of the declared type. The executed
+notebook and its HTML page land in the run's folder, also when the job fails.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 from astra_lib.core import settings as settings_module
 from astra_lib.core.errors import AstraError, InputError, MissingError
 from astra_lib.core.manifest import MANIFEST, artifacts, fingerprint, runs_folder
-from astra_lib.core.records import atomic_write, read_json, sha256_bytes
+from astra_lib.core.records import atomic_write, read_json
 from astra_lib.core.run import Run
 from astra_lib.core.settings import Settings
 
@@ -145,7 +146,7 @@ def execute(
 
 
 def quiet_kernel(folder: Path) -> Path:
-    """A kernel configuration of the jobs' own: no note about transport encryption on a loopback socket at each start."""
+    """A kernel configuration of the jobs' own, without the note on transport encryption at each start."""
     config = folder / "profile_default" / "ipython_kernel_config.py"
     if not config.is_file():
         atomic_write(config, "get_config().IPKernelApp.log_level = 40\n")
@@ -178,7 +179,7 @@ def as_error(failure: Any, job: str, page: Path) -> JobError:
 def declare(
     job: str, parameters: dict[str, Any], settings: Settings
 ) -> tuple[dict[str, Any], dict[str, Path]]:
-    """`(parameters, inputs)` that make two runs of a job the same: defaults filled in, the newest run named."""
+    """`(parameters, inputs)` that make two runs the same: defaults filled in, the newest run named."""
     module = importlib.import_module(f"jobs.{job}")
     defaults = {name: default for name, (_, default) in contract(job).items()}
     return module.declare({**defaults, **parameters}, settings)
@@ -219,8 +220,3 @@ def newest(job: str, tenant: str, settings: Settings) -> str:
     raise MissingError(
         f"no finished {job} run of {tenant}", where=str(folder), remedy=f"astra run {job} -p tenant={tenant}"
     )
-
-
-def code_digest(*paths: str) -> str:
-    """One hash over source files of the project: a run of other code is another run."""
-    return sha256_bytes("".join(sha256_bytes((HERE.parent / p).read_bytes()) for p in paths))[:16]

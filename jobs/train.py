@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from astra_lib.core.code import code_digest
 from astra_lib.core.manifest import run_folder
 from astra_lib.core.records import read_json
 from astra_lib.core.settings import Settings
@@ -13,14 +14,6 @@ from astra_lib.core.settings import Settings
 from . import runner
 
 SMOOTH = 25  # steps
-CODE = (
-    "trainer/train.py",
-    "trainer/train_model.py",
-    "trainer/train_rows.py",
-    "trainer/sft.py",
-    "trainer/monitor.py",
-    "trainer/runpod_training_handler.py",
-)
 
 
 @dataclass
@@ -44,16 +37,17 @@ def declare(parameters: dict[str, Any], settings: Settings) -> tuple[dict[str, A
             "dataset_run": dataset_run,
             "model": asdict(settings.model),
             "train": asdict(settings.train),
-            "code": runner.code_digest(*CODE),
+            "code": code_digest("trainer.train", "trainer.runpod_training_handler"),
         },
         {n: folder / n for n in ("train.jsonl", "val.jsonl")},
     )
 
 
 def train(run: Any, settings: Settings) -> Trained:
-    """Submit the run's dataset, follow it to its verified receipt, and bring adapter and receipt into the run's folder.
+    """Submit the run's dataset, follow it to its verified receipt, and fetch adapter and receipt.
 
-    Raises `GateError` when the job ended in any other way. A run taken over finds its job where it left it."""
+    Raises `GateError` when the job ended in any other way. A run taken over finds its job where it left
+    it."""
     from trainer import jobs
 
     job = jobs.follow(jobs.submit_run(run.parameters["dataset_run"], run.tenant, settings), settings)

@@ -6,7 +6,7 @@ import json
 import shutil
 import unicodedata
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from astra_lib.core.base_model import load_tokenizer
 from astra_lib.core.chat import CHATML
+from astra_lib.core.code import code_digest
 from astra_lib.core.errors import ConflictError, InputError, MissingError
 from astra_lib.core.records import Example, read_json, read_jsonl, sha256_file
 from astra_lib.core.settings import Settings, load
@@ -23,6 +24,7 @@ from astra_lib.core.store import Store
 from astra_lib.formatter import build_examples, split, token_count
 from jobs import dataset, mine, runner
 from jobs.dataset import Dataset, Published, chat_of, exact_rows, publish, published, to_keep
+from jobs.mined import MINING_VERSION, Mined
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples" / "manantial"
 CHOSEN = ("2026-02-12", "2026-03-05", "2026-03-12", "2026-04-21")
@@ -39,7 +41,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def mined(source: Path, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> mine.Mined:
+def mined(source: Path, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Mined:
     return mine.mine(source, "manantial", tmp_path_factory.mktemp("mined"), settings)
 
 
@@ -48,7 +50,7 @@ def tokenizer(settings: Settings) -> Any:
     return load_tokenizer(settings)
 
 
-def build(mined: mine.Mined, out: Path, settings: Settings, tokenizer: Any, **more: Any) -> Dataset:
+def build(mined: Mined, out: Path, settings: Settings, tokenizer: Any, **more: Any) -> Dataset:
     return dataset.build_dataset(
         mined, "manantial", SAMPLES / "roster.json", out, settings, tokenizer, **more
     )
@@ -62,12 +64,12 @@ def fresh(settings: Settings, tmp_path: Path) -> Settings:
 
 @pytest.fixture(scope="module")
 def made(
-    mined: mine.Mined, settings: Settings, tokenizer: Any, tmp_path_factory: pytest.TempPathFactory
+    mined: Mined, settings: Settings, tokenizer: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Dataset:
     return build(mined, tmp_path_factory.mktemp("dataset"), settings, tokenizer)
 
 
-def test_every_paragraph_and_every_row_is_kept_or_counted(made: Dataset, mined: mine.Mined) -> None:
+def test_every_paragraph_and_every_row_is_kept_or_counted(made: Dataset, mined: Mined) -> None:
     card, counted = made.card, made.card["accounting"]
     assert counted["paragraphs"] == sum(len(mined.pairs_of(s)) for s in mined.sessions) > 300
     of_rows = (
@@ -106,7 +108,7 @@ def test_every_row_is_whole_within_the_limit_and_exact_in_its_template(
 
 
 def test_sessions_on_one_bill_stand_together_also_when_one_leaves_the_year_out(
-    made: Dataset, mined: mine.Mined
+    made: Dataset, mined: Mined
 ) -> None:
     """2026-04-21 is on "Proyecto de Acuerdo No. 014 de 2026", 2026-03-12 votes on "No. 014"."""
     about = dataset.bills_of(mined)
@@ -116,7 +118,7 @@ def test_sessions_on_one_bill_stand_together_also_when_one_leaves_the_year_out(
 
 
 def test_lineage_names_files_aligner_and_masks_of_every_session(
-    made: Dataset, mined: mine.Mined, source: Path, settings: Settings
+    made: Dataset, mined: Mined, source: Path, settings: Settings
 ) -> None:
     lineage = made.card["lineage"]
     assert list(lineage) == mined.sessions == sorted(CHOSEN)
@@ -125,9 +127,9 @@ def test_lineage_names_files_aligner_and_masks_of_every_session(
         assert row["transcript_sha256"] == [sha256_file(source / session / "transcript.json")]
         assert row["pairs_sha256"] == sha256_file(mined.out / session / "pairs.jsonl")
         assert row["aligner"] == {
-            "version": mine.MINING_VERSION,
-            "code": runner.code_digest(*mine.CODE),
-            "parameters": mine.asdict(settings.align),
+            "version": MINING_VERSION,
+            "code": code_digest("jobs.mine"),
+            "parameters": asdict(settings.align),
         }
         assert row["side"] == made.card["sessions"][session] and sum(row["masked"].values()) > 0
     assert (
@@ -160,7 +162,7 @@ def test_the_balance_adds_up(made: Dataset) -> None:
 
 
 def test_the_same_sessions_give_the_same_bytes(
-    made: Dataset, mined: mine.Mined, fresh: Settings, tokenizer: Any, tmp_path: Path
+    made: Dataset, mined: Mined, fresh: Settings, tokenizer: Any, tmp_path: Path
 ) -> None:
     again = build(mined, tmp_path / "again", fresh, tokenizer)
     assert {n: sha256_file(p) for n, p in again.files.items()} == {
@@ -169,7 +171,7 @@ def test_the_same_sessions_give_the_same_bytes(
 
 
 def test_filters_reach_the_rows_and_the_card(
-    made: Dataset, mined: mine.Mined, settings: Settings, tokenizer: Any, tmp_path: Path
+    made: Dataset, mined: Mined, settings: Settings, tokenizer: Any, tmp_path: Path
 ) -> None:
     strict = build(
         mined,
@@ -188,7 +190,7 @@ def test_filters_reach_the_rows_and_the_card(
     ].get("too short", 0)
 
 
-def spoil(mined: mine.Mined, folder: Path, change: dict[str, Any]) -> mine.Mined:
+def spoil(mined: Mined, folder: Path, change: dict[str, Any]) -> Mined:
     """A copy of what was mined whose first taught paragraph is changed, byte for byte as given: no NFC on the way."""
     shutil.copytree(mined.out, folder)
     path = folder / "2026-02-12" / "pairs.jsonl"

@@ -12,6 +12,7 @@ from astra_lib.core.errors import GateError
 from astra_lib.core.records import read_json, sha256_file, write_json
 from astra_lib.core.settings import Settings
 from jobs import dataset, mine
+from jobs import mined as mined_folder
 
 SHORT = Path(__file__).resolve().parents[1] / "samples" / "manantial" / "sessions" / "2026-03-05"
 
@@ -50,7 +51,7 @@ def test_other_parameters_mine_everything_again_and_say_which(
     wider = replace(settings, align=replace(settings.align, max_lookahead=30.0))
     assert mine.mine(source, "manantial", tmp_path / "out", wider).reused == []
     kept = read_json(tmp_path / "out" / "one" / "metrics.json")["aligner"]
-    assert kept["parameters"]["max_lookahead"] == 30.0 and kept["version"] == mine.MINING_VERSION
+    assert kept["parameters"]["max_lookahead"] == 30.0 and kept["version"] == mined_folder.MINING_VERSION
 
 
 def test_a_spoiled_session_is_quarantined_and_comes_back_when_it_is_mended(
@@ -77,7 +78,7 @@ def test_a_consent_that_is_withdrawn_takes_the_session_out_although_it_was_mined
         )
         mined = mine.mine(source, "manantial", out, settings)
         assert mined.sessions == ["one"] and "consent" in mined.quarantined["two"], value
-    read_back = mine.load_mined(out)
+    read_back = mined_folder.load_mined(out)
     assert read_back.sessions == ["one"] and list(dataset.bills_of(read_back)) == ["one"], (
         "nothing of it can reach a row"
     )

@@ -1,4 +1,4 @@
-"""The stages: typed parameters, quarantine instead of collapse, nothing mined twice, nothing half-written taken for whole."""
+"""The stages: typed parameters, quarantine, nothing mined twice, nothing half-written taken for whole."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from astra_lib.core.records import read_json, sha256_bytes, sha256_file, write_j
 from astra_lib.core.registry import AdapterRef
 from jobs import mine, runner
 from jobs.judge import declare, select
+from jobs.mined import load_mined
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples" / "manantial" / "sessions"
 SHORT = "2026-03-05"
@@ -104,7 +105,7 @@ def test_a_killed_mining_leaves_no_half_session(source, tmp_path, settings, monk
         mine.mine_session(session, str(tmp_path / "out"), asdict(settings.align))
     assert not (tmp_path / "out" / SHORT).exists()
     with pytest.raises(MissingError):
-        mine.load_mined(tmp_path / "out")
+        load_mined(tmp_path / "out")
 
 
 def test_no_folder_and_no_session_are_said(tmp_path, settings):

@@ -175,7 +175,7 @@ def test_rollback_is_a_new_generation_and_goes_on_back(registry: Registry, tenan
 @hypothesis_settings(max_examples=25, deadline=None)
 @given(steps=st.lists(st.sampled_from(["a", "b", "c", "back"]), max_size=14))
 def test_any_sequence_keeps_a_stack_of_what_was_before(registry: Registry, steps: list[str]) -> None:
-    """A model: promoting pushes, rolling back pops down to another adapter; every change is one generation."""
+    """A model: promoting pushes, rolling back pops to another adapter; every change is one generation."""
     tenant = f"model-{time.monotonic_ns()}"
     registry.register_tenant(tenant)
     stack: list[str] = []
@@ -299,9 +299,10 @@ def test_wait_wakes_and_times_out(registry: Registry, tenant: str) -> None:
 
 
 class Replicas(RuleBasedStateMachine):
-    """Two replicas that crash, lose messages and hear them twice, against one tenant that is promoted and rolled back.
+    """Two replicas that crash, lose messages and hear them twice; one tenant, promoted and rolled back.
 
-    A replica puts nothing older than what it serves into service, and once it may compare it serves the truth.
+    A replica puts nothing older than what it serves into service, and once it may compare it serves the
+    truth.
     """
 
     registry: Registry
@@ -385,7 +386,7 @@ def own_redis(
 
 
 def test_everything_survives_a_kill_of_redis(own_redis: Settings) -> None:
-    """Redis dies under listening replicas and a promoting thread; nothing acknowledged is lost, nobody stops hearing."""
+    """Redis dies under a listener and a promoter: nothing acknowledged is lost, nobody stops hearing."""
     registry, tenant = Registry.open(own_redis), "manantial"
     registry.register_tenant(tenant)
     heard: list[int] = []

@@ -112,7 +112,8 @@ def test_a_finished_run_is_reused_and_a_changed_one_is_not(settings: Settings, t
 def test_a_killed_run_is_not_taken_for_whole_and_is_taken_over(settings: Settings) -> None:
     killed = in_a_process(
         "run = Run.resume_or_start('killed', {'a': 1}, settings)\n"
-        "(run.dir / 'half.txt').write_text('half')\nrun.add_output(run.dir / 'half.txt')\nprint(run.run_id, flush=True)\n"
+        "(run.dir / 'half.txt').write_text('half')\nrun.add_output(run.dir / 'half.txt')\n"
+        "print(run.run_id, flush=True)\n"
         "os.kill(os.getpid(), 9)\n"
     )
     run_id = killed.stdout.strip()
@@ -134,9 +135,11 @@ def test_a_killed_run_is_not_taken_for_whole_and_is_taken_over(settings: Setting
 def test_a_kill_while_finishing_leaves_no_manifest(settings: Settings, store: Store) -> None:
     """Outputs are stored, the manifest is not: the run did not happen, and the next one picks up."""
     done = in_a_process(
-        "run = Run.resume_or_start('late', {}, settings)\n(run.dir / 'o').write_text('o')\nrun.add_output(run.dir / 'o')\n"
+        "run = Run.resume_or_start('late', {}, settings)\n(run.dir / 'o').write_text('o')\n"
+        "run.add_output(run.dir / 'o')\n"
         "from astra_lib.core.store import Store\nreal = Store.put_json\n"
-        "Store.put_json = lambda *a, **k: os.kill(os.getpid(), 9)\nprint(run.run_id, flush=True)\nrun.finish()\n"
+        "Store.put_json = lambda *a, **k: os.kill(os.getpid(), 9)\nprint(run.run_id, flush=True)\n"
+        "run.finish()\n"
     )
     run_id = done.stdout.strip()
     assert store.exists(f"runs/late/{run_id}/o")
@@ -148,7 +151,8 @@ def test_a_kill_while_finishing_leaves_no_manifest(settings: Settings, store: St
 def test_the_same_run_twice_at_once_is_refused(settings: Settings) -> None:
     with Run.resume_or_start("busy", {}, settings):
         done = in_a_process(
-            "try: Run.resume_or_start('busy', {}, settings)\nexcept AstraError as error: print(type(error).__name__, error)"
+            "try: Run.resume_or_start('busy', {}, settings)\n"
+            "except AstraError as error: print(type(error).__name__, error)"
         )
     assert done.stdout.startswith("ConflictError"), done.stderr
     assert "under way" in done.stdout
@@ -157,9 +161,11 @@ def test_the_same_run_twice_at_once_is_refused(settings: Settings) -> None:
 
 def test_a_full_disk_leaves_no_manifest(settings: Settings) -> None:
     done = in_a_process(
-        "run = Run.start('full', {}, settings)\n(run.dir / 'o').write_text('o')\nrun.add_output(run.dir / 'o')\n"
+        "run = Run.start('full', {}, settings)\n(run.dir / 'o').write_text('o')\n"
+        "run.add_output(run.dir / 'o')\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
-        "try: run.finish()\nexcept AstraError as error: print(type(error).__name__, error)\nprint(run.run_id)\n"
+        "try: run.finish()\nexcept AstraError as error: print(type(error).__name__, error)\n"
+        "print(run.run_id)\n"
     )
     message, run_id = done.stdout.strip().splitlines()
     assert message.startswith("DiskError")

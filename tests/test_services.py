@@ -27,7 +27,7 @@ from astra_lib.core.store import Store
 from astra_lib.core.supervisor import Process, free_ports
 
 MakeSettings = Callable[..., Settings]
-UP = "import sys; from astra_lib.core import services, settings; print(services.up(settings.load(){}).redis_url)"
+UP = "from astra_lib.core import services, settings; print(services.up(settings.load(){}).redis_url)"
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_redis_refuses_a_wrong_password_and_s3_a_wrong_key(settings: Settings) -
 def test_racing_starts_start_one_pair_and_a_kill_loses_nothing_acknowledged(
     settings: Settings, make_settings: MakeSettings
 ) -> None:
-    """Two starts at once; then both servers are killed in mid-write, an old port is taken, and all is still there."""
+    """Two starts at once; both servers killed in mid-write, an old port taken, and all is still there."""
     own = make_settings("own")
     racing = [starter(own), starter(own)]
     urls = {runner.communicate(timeout=120)[0].strip() for runner in racing}

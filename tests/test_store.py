@@ -97,7 +97,8 @@ def test_a_truncated_upload_is_not_stored(store: Store) -> None:
     url = urlsplit(store.presign_put("truncated/one"))
     with socket.create_connection((url.hostname, url.port), 5) as link:
         link.sendall(
-            f"PUT {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: 100000\r\n\r\n".encode()
+            f"PUT {url.path}?{url.query} HTTP/1.1\r\n"
+            f"Host: {url.netloc}\r\nContent-Length: 100000\r\n\r\n".encode()
             + b"x" * 5000
         )
     time.sleep(0.5)
@@ -213,7 +214,8 @@ def test_a_download_to_a_full_disk_leaves_nothing(store: Store, settings: Settin
     store.put_bytes("large", b"x" * 200_000)
     script = (
         "import resource, sys\n"
-        "from astra_lib.core import settings\nfrom astra_lib.core.store import Store\nfrom astra_lib.core.errors import DiskError\n"
+        "from astra_lib.core import settings\nfrom astra_lib.core.store import Store\n"
+        "from astra_lib.core.errors import DiskError\n"
         "store = Store.open(settings.load())\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
         "try: store.get_file('large', sys.argv[1])\n"

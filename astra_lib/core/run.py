@@ -1,8 +1,8 @@
-"""Runs: a job's folder from its start to its manifest, reused when nothing changed, taken over when it was killed.
+"""Runs: a job's folder from its start to its manifest; reused when nothing changed, taken over when killed.
 
-Outputs go to the object store first, the manifest after them and its local copy last. A run with the same job,
-tenant, parameters, seed and input hashes as a finished one need not happen again; one that was killed is recognised
-by its missing manifest and its free lock, and gone on with in its own folder.
+Outputs go to the object store first, the manifest after them and its local copy last. A run with the same
+job, tenant, parameters, seed and input hashes as a finished one need not happen again; one that was killed is
+recognised by its missing manifest and its free lock, and gone on with in its own folder.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _PACKAGES = ("astra", "torch", "transformers", "peft", "trl", "datasets", "faste
 
 
 class Run:
-    """One run of a job; open from `start` to `finish`, then `manifest` is set and nothing changes any more."""
+    """One run of a job, open from `start` to `finish`; after that `manifest` is set and nothing changes."""
 
     def __init__(
         self,
@@ -107,9 +107,10 @@ class Run:
         seed: int | None = None,
         inputs: Iterable[Path | str] | Mapping[str, Path | str] = (),
     ) -> Run:
-        """The finished run of the same job, parameters and inputs; else the killed one, to go on in; else a new one.
+        """The finished run of the same job, parameters and inputs; else the killed one; else a new one.
 
-        Look at `.finished` first, then at `.resumed`. Raises `ConflictError` while the same run is under way elsewhere.
+        Look at `.finished` first, then at `.resumed`. Raises `ConflictError` while the same run is under way
+        elsewhere.
         """
         read = artifacts(inputs, settings)
         wanted = fingerprint(job, _plain(parameters, job), read, tenant, seed)
@@ -150,7 +151,7 @@ class Run:
 
     @classmethod
     def find(cls, job: str, wanted: str, settings: Settings) -> Run | None:
-        """The newest finished run with this fingerprint whose outputs are whole, here or in the object store."""
+        """The newest finished run of this fingerprint with whole outputs, here or in the object store."""
         for path in sorted((runs_folder(settings) / check_name(job)).glob(f"*/{MANIFEST}"), reverse=True):
             with suppress(InputError):
                 manifest = Manifest.read(read_json(path), str(path))
@@ -218,10 +219,10 @@ class Run:
         return artifact.sha256
 
     def add_output(self, path: Path | str, name: str | None = None, private: bool = False) -> str:
-        """Record a file (or all files of a folder) that was written; one from elsewhere is copied into the run.
+        """Record a written file, or all files of a folder; one from elsewhere is copied into the run.
 
-        `name`: its path inside the run. `private`: it may hold personal data; the manifest knows its hash, the object
-        store never sees it. Returns the sha256 (of a folder: of its list of files).
+        `name`: its path inside the run. `private`: it may hold personal data; the manifest knows its hash,
+        the object store never sees it. Returns the sha256 (of a folder: of its list of files).
         """
         self._still_open()
         path = Path(path)
@@ -253,8 +254,8 @@ class Run:
     def finish(self, metrics: Mapping[str, Any] | None = None) -> Manifest:
         """Store the outputs, then the manifest, then its local copy: from then on the run happened.
 
-        Raises `InputError` when an output changed after it was added or a metric is not JSON, and what the disk or
-        the store raise; the run is then still unfinished and `finish` may be called again.
+        Raises `InputError` when an output changed after it was added or a metric is not JSON, and what the
+        disk or the store raise; the run is then still unfinished and `finish` may be called again.
         """
         self._still_open()
         manifest = Manifest(

@@ -1,6 +1,7 @@
-"""The two programs behind the embedded S3 and Redis: how each is configured, started and asked whether it works.
+"""The two programs behind the embedded S3 and Redis: how each is configured, started and probed.
 
-Where their binaries come from, the passwords made for them, and the command lines with the switches that matter.
+Where their binaries come from, the passwords made for them, and the command lines with the switches that
+matter.
 `services` decides when they run.
 """
 
@@ -28,7 +29,7 @@ _HEALTH_KEY = ".astra/health"
 
 @dataclass(frozen=True)
 class Server:
-    """One embedded server. `command` and `probe` take its ports by name; `probe` raises whatever went wrong."""
+    """One embedded server. `command` and `probe` take its ports by name; `probe` raises what went wrong."""
 
     name: str
     title: str
@@ -74,7 +75,8 @@ def _seaweed(settings: Settings) -> Server:
             f"-master.port={ports['master']}",
             "-master.telemetry=false",
             "-master.volumeSizeLimitMB=256",
-            # one master: an old election state only delays it by an election timeout; volumes report themselves
+            # one master: an old election state only delays it by an election timeout; volumes report
+            # themselves
             "-master.resumeState=false",
             f"-volume.port={ports['volume']}",
             "-volume.max=0",

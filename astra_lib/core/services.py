@@ -1,9 +1,9 @@
 """The embedded servers: SeaweedFS for S3 and Valkey for Redis, the real programs out of their wheels.
 
 They are started on free loopback ports with everything under `<data_dir>/services`, outlive the command that
-started them, and are found again by the next one. What settings configure (ASTRA_S3_ENDPOINT, ASTRA_REDIS_URL) is
-never started. Acknowledged writes survive a kill: Valkey syncs its log at every write, SeaweedFS answers after the
-write reached the kernel.
+started them, and are found again by the next one. What settings configure (ASTRA_S3_ENDPOINT,
+ASTRA_REDIS_URL) is never started. Acknowledged writes survive a kill: Valkey syncs its log at every write,
+SeaweedFS answers after the write reached the kernel.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class _Start:
 def up(settings: Settings, *, owner: int = 0, timeout_s: float = 90) -> Endpoints:
     """Start what is not configured and not running, and return once a write and a read succeeded on each.
 
-    Idempotent; of two that start at once, one starts and the other waits. `owner=os.getpid()` ties the servers to
-    the calling thread's life. Raises `ServiceError` with the log's last lines and a remedy.
+    Idempotent; of two that start at once, one starts and the other waits. `owner=os.getpid()` ties the
+    servers to the calling thread's life. Raises `ServiceError` with the log's last lines and a remedy.
     """
     servers = embedded_servers(settings)
     if not all(_healthy(server) for server in servers):
@@ -98,7 +98,7 @@ def endpoints(settings: Settings) -> Endpoints:
 
 
 def down(settings: Settings, *, grace_s: float = 25) -> list[str]:
-    """Stop the embedded servers: SIGTERM, then SIGKILL after `grace_s` seconds. Returns the names that were stopped."""
+    """Stop the embedded servers: SIGTERM, SIGKILL after `grace_s` seconds. Returns the names it stopped."""
     if not services_folder(settings).exists():
         return []
     with exclusive(services_folder(settings) / "lock", 180, "the embedded servers"):
@@ -192,8 +192,8 @@ def _start(server: Server, owner: int, *, fresh_ports: bool = False) -> _Start:
 def _await(server: Server, begun: _Start | None, owner: int, timeout_s: float) -> None:
     """Wait for a write and a read. `begun` is None for a server somebody else started.
 
-    That one may be on its way up or hang: it is given `_HANG_S` seconds, then killed and started again. One that
-    dies because its port was taken is started again on other ports.
+    That one may be on its way up or hang: it is given `_HANG_S` seconds, then killed and started again. One
+    that dies because its port was taken is started again on other ports.
     """
     retries, started, last = 3, time.monotonic(), "no answer yet"
     while True:
@@ -203,8 +203,9 @@ def _await(server: Server, begun: _Start | None, owner: int, timeout_s: float) -
         if begun and begun.child.poll() is not None:
             tail = server.process.log_tail(since=begun.log_start)
             if not (_port_taken(tail) and retries):
+                code = begun.child.returncode
                 raise ServiceError(
-                    f"{server.title} stopped while starting (exit {begun.child.returncode}): {tail or 'no output'}",
+                    f"{server.title} stopped while starting (exit {code}): {tail or 'no output'}",
                     where=str(server.process.log),
                     remedy=_remedy(tail, server),
                 )

@@ -74,8 +74,8 @@ class Store:
     def put_file(self, key: str, path: Path | str, if_none_match: bool = False) -> str:
         """Store a file and return its sha256.
 
-        `if_none_match`: raises `ConflictError` when the key exists. A file that changes meanwhile is refused by the
-        server's MD5 check (`ServiceError`).
+        `if_none_match`: raises `ConflictError` when the key exists. A file that changes meanwhile is refused
+        by the server's MD5 check (`ServiceError`).
         """
         path = Path(path)
         if not path.is_file():
@@ -98,8 +98,9 @@ class Store:
     def publish(self, key: str, source: Path | str | bytes, replaces: str = "") -> str:
         """Store a file (or bytes) under a key that others may be writing too, and return its sha256.
 
-        Without `replaces` the key must be free; with it, the object there must still be the one of that sha256. The
-        bytes that are there already are no error. Whoever comes second gets a `ConflictError`, and overwrites nothing.
+        Without `replaces` the key must be free; with it, the object there must still be the one of that
+        sha256. The bytes that are there already are no error. Whoever comes second gets a `ConflictError`,
+        and overwrites nothing.
         """
         if not isinstance(source, bytes) and not Path(source).is_file():
             raise MissingError("no such file", where=str(source), remedy="Check the path")
@@ -172,7 +173,8 @@ class Store:
     def get_file(self, key: str, path: Path | str, sha256: str | None = None) -> str:
         """Fetch an object to `path` (whole or not at all) and return its sha256.
 
-        It must match `sha256` when given, and the one it was stored with. Raises `MissingError`, `ServiceError`.
+        It must match `sha256` when given, and the one it was stored with. Raises `MissingError`,
+        `ServiceError`.
         """
         path = Path(path)
         with disk_errors(path):
@@ -276,7 +278,7 @@ class Store:
             self.client.delete_object(Bucket=self.bucket, Key=check_key(key))
 
     def ensure_prefix(self, prefix: str, folder: Path | str) -> Names:
-        """Bring everything below `prefix` into `folder`; files that are there and match are not fetched again.
+        """Bring everything below `prefix` into `folder`; files that match already are not fetched again.
 
         Returns the names below `folder`, sorted. Raises `MissingError` when nothing is stored there.
         """

@@ -1,8 +1,8 @@
 """Start, recognise and stop one detached server process, and never touch a process that is not ours.
 
 A server's state file (`process.json`: pid, start time, ports) is locked by the server itself for as long as
-it lives: the lock, not the pid, says whether it runs. A pid is signalled only while the lock is held and
-the start time in the file is the process's own.
+it lives: the lock, not the pid, says whether it runs. A pid is signalled only while the lock is held and the
+start time in the file is the process's own.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class Process:
         return False
 
     def running(self) -> Running | None:
-        """The living server; None when there is none, or its state file is not fully written yet."""
+        """The living server, or None, also when the state file is half-written."""
         if not self.lives():
             return None
         try:

@@ -1,4 +1,4 @@
-"""What may name a council: a key, a folder and a bucket prefix at once, so nothing in it may walk or split a path."""
+"""What may name a council: it is a key, a folder and a bucket prefix, so nothing in it may split a path."""
 
 from __future__ import annotations
 

@@ -14,8 +14,9 @@ from .settings import Settings
 
 @dataclass(frozen=True)
 class Trace:
-    """`record`: which paragraph, which milliseconds of audio; `promotion`: how its adapter came into service; `chain`:
-    the manifests from the judge's run down to the sessions (empty for an adapter that no training made)."""
+    """`record`: which paragraph, which milliseconds of audio; `promotion`: how its adapter came into service;
+    `chain`: the manifests from the judge's run down to the sessions (empty for an adapter that no training
+    made)."""
 
     record: AuditRecord
     promotion: Promotion
@@ -24,22 +25,23 @@ class Trace:
     def lines(self) -> list[str]:
         """One line a step, for a person."""
         record, promotion = self.record, self.promotion
-        head = [
-            f"paragraph {record.audit_id}: session {record.session_id}, {record.start_ms}-{record.end_ms} ms, output {record.output_sha256[:12]}",
-            f"adapter {record.adapter_id} ({record.adapter_sha256[:12]}) on {record.base_model}: generation {record.generation}, "
-            f"promoted {promotion.time} by {promotion.by}",
+        spoken = f"session {record.session_id}, {record.start_ms}-{record.end_ms} ms"
+        adapter = f"adapter {record.adapter_id} ({record.adapter_sha256[:12]}) on {record.base_model}"
+        lines = [
+            f"paragraph {record.audit_id}: {spoken}, output {record.output_sha256[:12]}",
+            f"{adapter}: generation {record.generation}, promoted {promotion.time} by {promotion.by}",
         ]
-        return head + [
-            f"{m.job} {m.run_id}: from {', '.join(f'{a.name} ({a.sha256[:12]})' for a in m.inputs) or 'no files'}"
-            for m in self.chain
-        ]
+        for run in self.chain:
+            files = ", ".join(f"{artifact.name} ({artifact.sha256[:12]})" for artifact in run.inputs)
+            lines.append(f"{run.job} {run.run_id}: from {files or 'no files'}")
+        return lines
 
 
 def trace(audit_id: str, settings: Settings) -> Trace:
     """Walk from an audit record through its promotion and its judge's run to the first files.
 
-    Raises `MissingError` where a link is gone, and `GateError` where two ends do not fit: another adapter than the
-    one promoted, or an input that no run has made.
+    Raises `MissingError` where a link is gone, and `GateError` where two ends do not fit: another adapter
+    than the one promoted, or an input that no run has made.
     """
     record = AuditLog.open(settings).get(audit_id)
     history = {
