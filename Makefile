@@ -4,38 +4,32 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test serve check hooks bench install sync clean
+.PHONY: demo test serve check hooks bench install app dev trainer-env sync clean
 
-install: .venv/.ready .venv-trainer/.ready
+install: app trainer-env
 
-.venv/.ready: requirements.lock requirements.nodeps.lock
-	@echo "== application environment (once; about three minutes)"
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || { echo "Python 3.11 or 3.12 is needed: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -q -r requirements.lock
-	$(BIN)/pip install -q --no-deps -r requirements.nodeps.lock
-	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
-	@touch $@
+# a finished environment whose lock files did not change takes no time; one that was cut off is gone on with
+app:
+	@$(PYTHON) requirements/install.py app .venv
 
-.venv-trainer/.ready: trainer/requirements.lock trainer/requirements.nodeps.lock
-	@echo "== trainer environment (once; about two minutes)"
-	$(PYTHON) -m venv .venv-trainer
-	.venv-trainer/bin/pip install -q -r trainer/requirements.lock
-	.venv-trainer/bin/pip install -q --no-deps -r trainer/requirements.nodeps.lock
-	@touch $@
+trainer-env:
+	@$(PYTHON) requirements/install.py trainer .venv-trainer
+
+dev: install
+	@$(PYTHON) requirements/install.py dev .venv
 
 demo: install
 	@$(BIN)/astra demo
 
-serve: install
+serve: app
 	@$(BIN)/astra serve
 
-test: install
+test: dev
 	@$(BIN)/python -m tests.notebooks --sync --cleared --run
 	@$(BIN)/python -m pytest
 
 # before a commit
-check: install
+check: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -43,18 +37,17 @@ check: install
 	$(BIN)/python -m pytest -m "not slow"
 
 # once per clone: git runs the checks on what changes, and nbdev keeps notebooks mergeable
-hooks: install
-	$(BIN)/pip install -q pre-commit==4.7.0
+hooks: dev
 	$(BIN)/pre-commit install
 	$(BIN)/nbdev-install-hooks
 
 # notebooks -> library, after editing a notebook
-sync: install
+sync: dev
 	$(BIN)/ruff format nbs
 	$(BIN)/nbdev-export
 	$(BIN)/nbdev-clean
 
-bench: install
+bench: dev
 	@$(BIN)/python -m benchmarks
 
 clean:

@@ -115,7 +115,8 @@ class DraftQueue:
             self.pool.submit(self.run, state["id"], state["tenant"], state["session_id"], recording)
 
     def _transcript(self, state: State, recording: Path) -> Transcript:
-        from astra_lib.transcript import read_transcript, transcribe
+        from astra_lib.recording import transcribe
+        from astra_lib.transcript import read_transcript
 
         session_id, tenant = state["session_id"], state["tenant"]
         if recording.suffix == ".json":
@@ -179,7 +180,8 @@ def _save(upload: UploadFile, path: Path) -> None:
 def _check(recording: Path, template: Path) -> None:
     """Raise `AstraError` for a recording or a template that cannot be used."""
     from astra_lib.minutes import read_minutes
-    from astra_lib.transcript import check_audio, read_transcript
+    from astra_lib.recording import check_audio
+    from astra_lib.transcript import read_transcript
 
     read_minutes(template)
     if recording.suffix == ".json":

@@ -18,9 +18,10 @@ from astra_lib.core.records import Block, dumps, read_json, sha256_bytes
 from astra_lib.core.registry import Registry
 from astra_lib.core.settings import Settings
 from astra_lib.core.store import Store
-from astra_lib.formatter import NOTHING, Context, build_prompt
+from astra_lib.formatter import Context, build_prompt
 from astra_lib.minutes import check, fragment_texts
 from astra_lib.scrub import PlaceholderMap, Scrubber
+from astra_lib.word.canonical import NOTHING
 
 from .engine import Batcher, Engine, Generation
 from .swap import Served, Swapper

@@ -18,8 +18,8 @@ from typing import Any
 
 from astra_lib.core.errors import AstraError, GateError, InputError, MissingError
 from astra_lib.core.events import Events
-from astra_lib.formatter import NOTHING
 from astra_lib.minutes import check
+from astra_lib.word.canonical import NOTHING
 
 from .engine import Batcher, Engine
 from .lora import Bundle

@@ -9,8 +9,9 @@ from typing import Any
 
 from astra_lib.core.errors import AstraError, GateError, MissingError, ServiceError
 from astra_lib.core.records import Block
-from astra_lib.formatter import NOTHING, Context, build_prompt
+from astra_lib.formatter import Context, build_prompt
 from astra_lib.minutes import fragment_texts
+from astra_lib.word.canonical import NOTHING
 
 from .auth import Principal, Tokens
 from .service import ServedParagraph, Service

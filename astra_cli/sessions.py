@@ -41,7 +41,7 @@ def add_parser(verbs: Any) -> None:
 
 
 def transcribe(args: argparse.Namespace) -> int:
-    from astra_lib.transcript import transcribe as run
+    from astra_lib.recording import transcribe as run
 
     audio = Path(args.audio)
     out = Path(args.out) if args.out else audio.with_suffix(".transcript.json")
@@ -52,7 +52,7 @@ def transcribe(args: argparse.Namespace) -> int:
 
 def align(args: argparse.Namespace) -> int:
     """Exit 3 when the acta does not seem to belong to the recording."""
-    from astra_lib.aligner import align as run
+    from astra_lib.alignment import align as run
     from astra_lib.core.errors import InputError
     from astra_lib.minutes import read_minutes
     from astra_lib.transcript import read_transcript

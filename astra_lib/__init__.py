@@ -4,7 +4,7 @@ Modules:
 
 - `astra_lib.core.audit`: What was served, and from what: one chain of records per council in which nothing can be changed unnoticed.
 - `astra_lib.core.base_model`: The base model that adapters are trained on: a hub name, a folder, or the embedded SmolLM2.
-- `astra_lib.core.chat`: Chat templates stated by ourselves, and the check that a tokenizer's own template says the same, token by token.
+- `astra_lib.core.chat`: The chat formats in use, written down a second time, and a check of a tokenizer's template against them.
 - `astra_lib.core.code`: What code a result depends on: a digest over the modules that a job reaches through its imports.
 - `astra_lib.core.errors`: Errors that say what is wrong, where, and what to do.
 - `astra_lib.core.events`: How a replica of the service hears of promotions, and hears of each even when messages are lost or doubled.
@@ -17,18 +17,20 @@ Modules:
 - `astra_lib.core.services`: The embedded servers: SeaweedFS for S3 and Valkey for Redis, the real programs out of their wheels.
 - `astra_lib.core.store`: The object store: files in and out of S3, whole or not at all, with their sha256.
 - `astra_lib.core.supervisor`: Start, recognise and stop one detached server process, and never touch a process that is not ours.
-- `astra_lib.privacy.docx`: A Word file with nobody in it: body, headers, footnotes, comments, authors, properties, alt texts, links, all masked together.
-- `astra_lib.privacy.forms`: Personal data that has a form: Colombian documents, phones, e-mail, addresses, plates, accounts; written or spoken.
+- `astra_lib.privacy.docx`: A Word file with nobody in it.
+- `astra_lib.privacy.forms`: Personal data that has a form, written or spoken: documents, phones, e-mail, addresses, plates, accounts.
 - `astra_lib.privacy.gate`: A second pair of eyes: does a finished file still hold personal data?
-- `astra_lib.privacy.misheard`: What a recogniser makes of names, and of everything else: mis-heard ordinary words are no names, mis-heard names still are.
-- `astra_lib.privacy.people`: Where people are named in a Spanish text: roster, role words, name lists, and what the document already gave away.
+- `astra_lib.privacy.misheard`: What a recogniser makes of names and of everything else.
 - `astra_lib.privacy.tagger`: A statistical recogniser of person names: a small CRF that survives capitals and lower case.
-- `astra_lib.privacy.tagger_training`: Train the name recogniser on sentences composed here: `python -m astra_lib.privacy.tagger_training` (about two minutes).
-- `astra_lib.privacy.templates`: Sentences the name recogniser learns from, written for this project.
-- `astra_lib.word.canonical`: The canonical subset of WordprocessingML: its style names, its schema, its one spelling, and repair of a cut one.
-- `astra_lib.word.package`: Word packages: a zip of XML parts, read with limits, and the XML parser that takes nothing from outside.
-- `astra_lib.word.rules`: Rules of Word that no schema states, for whole .docx files; then openxml-audit and a LibreOffice round trip.
-- `astra_lib.word.story`: A Word document as a clerk reads it: paragraphs and table rows in body order, with all changes accepted.
-- `astra_lib.word.writer`: Canonical paragraphs into the tenant's own Word file: its page, header, footer, styles, numbering; a new body."""
+- `astra_lib.privacy.tagger_training`: Train the name recogniser on sentences composed here; two minutes.
+- `astra_lib.privacy.templates`: The sentences from which the name recogniser learns, read from `templates/`, one a line.
+- `astra_lib.privacy.weights`: Every number that privacy weighs, in one place.
+- `astra_lib.spanish.genre`: Habits of the genre: how minutes word a roll call, a hand-over, a vote, and which line is a person's name.
+- `astra_lib.spanish.lists`: The word lists, read from `lists/`.
+- `astra_lib.word.builder`: The package of a new Word file: the template's parts that travel, and the ones every package needs.
+- `astra_lib.word.canonical`: The canonical subset of WordprocessingML: its style names, its one spelling, and the text in it.
+- `astra_lib.word.package`: A Word file as a package: a zip of XML parts, read with limits.
+- `astra_lib.word.reader`: A Word document as a clerk reads it: paragraphs and table rows in order, with all changes accepted.
+- `astra_lib.word.rules`: Rules of Word that no schema states, for whole .docx files; openxml-audit; a LibreOffice round trip."""
 
 __version__ = "0.1.0"

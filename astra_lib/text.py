@@ -7,44 +7,40 @@ __all__ = ['UNITS', 'TENS', 'HUNDREDS', 'SCALES', 'VALUES', 'HELD', 'TITLES', 'S
            'numbers_to_digits', 'word_tokens', 'tokens', 'normalize', 'stem', 'content_stems', 'sound',
            'guess_language', 'wer_words']
 
-# %% ../nbs/00_text.ipynb #f123d6f6
+# %% ../nbs/00_text.ipynb #974ffe09
+import math
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Sequence
 
-# %% ../nbs/00_text.ipynb #ee0674db
+from .spanish.lists import word_list
+
+# %% ../nbs/00_text.ipynb #0dfdf153
 def strip_accents(text: str) -> str:
     """Letters without their marks ("Peñón" -> "Penon"); compatibility forms such as "ﬁ" are taken apart."""
     if text.isascii():
         return text
     return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
 
-# %% ../nbs/00_text.ipynb #dd81c31e
-UNITS = {
-    w: i
-    for i, w in enumerate(
-        "cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciseis diecisiete "
-        "dieciocho diecinueve veinte veintiuno veintidos veintitres veinticuatro veinticinco veintiseis veintisiete "
-        "veintiocho veintinueve".split()
-    )
-} | {"un": 1, "una": 1, "veintiun": 21, "veintiuna": 21}
-TENS = {
-    w: 10 * i for i, w in enumerate("treinta cuarenta cincuenta sesenta setenta ochenta noventa".split(), 3)
-}
-HUNDREDS = {"cien": 100, "ciento": 100} | {
-    stem + ending: 100 * i
-    for i, stem in enumerate(
-        "doscient trescient cuatrocient quinient seiscient setecient ochocient novecient".split(), 2
-    )
-    for ending in ("os", "as")
-}
-SCALES = {"mil": 1_000, "millon": 1_000_000, "millones": 1_000_000}
-VALUES = UNITS | TENS | HUNDREDS
+# %% ../nbs/00_text.ipynb #5f968f12
+_UP_TO_29 = """
+cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciseis diecisiete
+dieciocho diecinueve veinte veintiuno veintidos veintitres veinticuatro veinticinco veintiseis veintisiete
+veintiocho veintinueve
+""".split()
+_TENS = "treinta cuarenta cincuenta sesenta setenta ochenta noventa".split()
+_HUNDREDS = "doscient trescient cuatrocient quinient seiscient setecient ochocient novecient".split()
 
-# %% ../nbs/00_text.ipynb #4cc8a80c
+UNITS = {w: i for i, w in enumerate(_UP_TO_29)} | {"un": 1, "una": 1, "veintiun": 21, "veintiuna": 21}
+TENS = {w: 10 * i for i, w in enumerate(_TENS, 3)}
+HUNDREDS = {f"{w}{end}": 100 * i for i, w in enumerate(_HUNDREDS, 2) for end in ("os", "as")}
+SCALES = {"mil": 1_000, "millon": 1_000_000, "millones": 1_000_000}
+VALUES = UNITS | TENS | HUNDREDS | {"cien": 100, "ciento": 100}
+
+# %% ../nbs/00_text.ipynb #4626dc2f
 def _fits(group: int, value: int, joined: bool) -> bool:
-    """May `value` follow inside a group of three digits that stands at `group`?"""
+    """May `value` follow in a group of three digits that stands at `group`? `joined`: after *y*."""
     if value == 0 or (joined and (value > 9 or group % 100 < 20)):
         return False
     if value >= 100:
@@ -53,51 +49,73 @@ def _fits(group: int, value: int, joined: bool) -> bool:
         return group % 100 == 0
     return group % 10 == 0 and (group % 100 == 0 or joined)
 
+# %% ../nbs/00_text.ipynb #5499a75d
+def _scale_fits(word: str, millions: int, thousands: int, joined: bool) -> bool:
+    """May `word` ("mil", "millones") close what was read so far?"""
+    if word == "mil":
+        return not thousands and not joined
+    return word in SCALES and not millions
 
+# %% ../nbs/00_text.ipynb #d8046e8d
 def read_number(words: Sequence[str], at: int) -> tuple[int, int]:
-    """The number that starts at `words[at]` (accent-free, lower case) and the index after it."""
+    """The number that starts at `words[at]`, and the index after it; `(0, at)` when none does.
+
+    `words` are accent-free and in lower case.
+    """
     millions = thousands = group = 0
-    i, fresh, last_scale = at, True, 10**12
+    i = at
     while i < len(words):
-        word, joined = words[i], False
-        if word == "y" and not fresh and i + 1 < len(words):
-            word, joined = words[i + 1], True
-        if (
-            word in SCALES
-            and not joined
-            and SCALES[word] < last_scale
-            or (word[:6] == "millon" and not millions)
-        ):
+        joined = words[i] == "y" and i > at and i + 1 < len(words)
+        word = words[i + joined]
+        if _scale_fits(word, millions, thousands, joined):
             if word == "mil":
-                thousands, group, last_scale = (group or 1) * 1_000, 0, 1_000
+                thousands, group = (group or 1) * 1_000, 0
             else:
-                millions, thousands, group, last_scale = (thousands + group or 1) * 1_000_000, 0, 0, 1_000_000
+                millions, thousands, group = (thousands + group or 1) * 1_000_000, 0, 0
         elif word in VALUES and _fits(group, VALUES[word], joined):
             group += VALUES[word]
-        elif fresh and word == "cero":
+        elif word == "cero" and i == at:
             return 0, i + 1
         else:
             break
-        i, fresh = i + 1 + joined, False
+        i += 1 + joined
     return millions + thousands + group, i
 
-# %% ../nbs/00_text.ipynb #1e5c09ea
+# %% ../nbs/00_text.ipynb #a83137c7
+HELD = "\x1f"  # stands in the place of a word that a number swallowed
 _ACCENTED = {"e": "[eé]", "o": "[oó]", "u": "[uú]"}
-_WORD = "|".join(
-    re.sub("[eou]", lambda m: _ACCENTED[m[0]], w) for w in sorted(VALUES | SCALES, key=len, reverse=True)
-)
+_LONGEST_FIRST = sorted(VALUES | SCALES, key=len, reverse=True)
+_WORD = "|".join(re.sub("[eou]", lambda m: _ACCENTED[m[0]], word) for word in _LONGEST_FIRST)
 _RUN = re.compile(
     rf"(?<![^\W_])(?=[cdmnoqstuv])(?:{_WORD})(?:\s+(?:y\s+)?(?:{_WORD}))*(?![^\W_])", re.IGNORECASE
 )
+
+
+def _spoken(match: re.Match) -> str:
+    """The figures of a run of number words, each followed by one `HELD` a swallowed word."""
+    words = strip_accents(match[0]).lower().split()
+    if words == ["ciento"] or all(w in ("un", "una", "uno", "y") for w in words):
+        return match[0]  # "por ciento", an article
+    out, i = [], 0
+    while i < len(words):
+        value, after = read_number(words, i)
+        if after == i:  # an "y" between two numbers
+            out.append(words[i])
+            i += 1
+            continue
+        out += [str(value)] + [HELD] * (after - i - 1)
+        i = after
+    return " ".join(out)
+
+# %% ../nbs/00_text.ipynb #11e95d2c
 _SCALED = re.compile(
     r"(\d[\d.]*(?:,\d+)?)(\s+)(mil\s+millones|millones|mill[oó]n|mil)(?![^\W_])", re.IGNORECASE
 )
 _GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:(?:[.']\d{3})+|(?:,\d{3})+)(?![\d'])(?![.,]\d{3})")
-HELD = "\x1f"
 
 
 def _figure(text: str) -> float:
-    """ "10.000" -> 10000, "2,5" and "2.5" -> 2.5: a dot before three digits groups, any other is decimal."""
+    """The value of a figure: a dot before three digits groups ("10.000"), any other is decimal ("2.5")."""
     if re.fullmatch(r"\d{1,3}(\.\d{3})+(,\d+)?", text):
         text = text.replace(".", "")
     whole, _, part = text.replace(",", ".").rstrip(".").partition(".")
@@ -105,76 +123,29 @@ def _figure(text: str) -> float:
 
 
 def _scaled(match: re.Match) -> str:
-    factor = 1
-    for word in match[3].lower().split():
-        factor *= SCALES[strip_accents(word)]
-    return f"{round(_figure(match[1]) * factor)}" + f" {HELD}" * len(match[3].split())
+    """ "2,5 millones" as one figure, with `HELD` in the place of its words."""
+    words = match[3].lower().split()
+    scale = math.prod(SCALES[strip_accents(word)] for word in words)
+    return " ".join([str(round(_figure(match[1]) * scale)), *[HELD] * len(words)])
 
-
-def _spoken(match: re.Match) -> str:
-    words, out, i = strip_accents(match[0]).lower().split(), [], 0
-    if words == ["ciento"] or all(w in ("un", "una", "uno", "y") for w in words):
-        return match[0]
-    while i < len(words):
-        if words[i] == "y":
-            out.append("y")
-            i += 1
-            continue
-        value, after = read_number(words, i)
-        after = max(after, i + 1)
-        out += [str(value)] + [HELD] * (after - i - 1)
-        i = after
-    return " ".join(out)
-
-
+# %% ../nbs/00_text.ipynb #2f79ffeb
 def _digits_in_place(text: str) -> str:
     """`numbers_to_digits` with `HELD` in the place of every swallowed word."""
     text = _SCALED.sub(_scaled, text)
     text = _RUN.sub(_spoken, text)
-    return _GROUPED.sub(lambda m: re.sub(r"[.,']", "", m[0]), text)
+    return _GROUPED.sub(lambda match: re.sub(r"[.,']", "", match[0]), text)
 
 
 def numbers_to_digits(text: str) -> str:
     """Spanish number words and grouped figures as plain figures; everything else as it was.
 
-    "dos mil veintiséis" -> "2026", "$10.000" -> "$10000", "243 millones" -> "243000000". "un", "una" and "uno"
-    alone stay words.
+    "dos mil veintiséis" -> "2026", "$10.000" -> "$10000", "243 millones" -> "243000000". "un", "una" and
+    "uno" alone stay words.
     """
     return re.sub(rf"\s?{HELD}", "", _digits_in_place(text))
 
-# %% ../nbs/00_text.ipynb #142ab326
-TITLES = {
-    "h.c": "honorable concejal",
-    "hc": "honorable concejal",
-    "h.h.c.c": "honorables concejales",
-    "dr": "doctor",
-    "dra": "doctora",
-    "sr": "señor",
-    "sra": "señora",
-    "ing": "ingeniero",
-    "lic": "licenciado",
-    "art": "articulo",
-    "no": "no",
-    "n°": "numero",
-    "nº": "numero",
-    "no°": "numero",
-    "núm": "numero",
-    "num": "numero",
-    "nro": "numero",
-    "a.m": "am",
-    "p.m": "pm",
-    "av": "avenida",
-    "cra": "carrera",
-    "cll": "calle",
-    "cl": "calle",
-    "c.c": "cedula",
-    "etc": "etcetera",
-    "&": "y",
-    "ee.uu": "estados unidos",
-    "vs": "versus",
-    "pág": "pagina",
-    "depto": "departamento",
-}
+# %% ../nbs/00_text.ipynb #2c53ebfc
+TITLES = dict(entry.replace("_", " ").split("=") for entry in word_list("abbreviations"))
 _PIECE = re.compile(r"[a-z]+(?:\.[a-z])*|\d+(?::\d\d)?(?:[.,]\d+)*|%|°", re.ASCII)
 
 
@@ -194,23 +165,22 @@ def _clean(word: str) -> tuple[str, ...]:
             out.append(piece.replace(".", ""))
     return tuple(out)
 
-
+# %% ../nbs/00_text.ipynb #4bae70ca
 def word_tokens(words: Sequence[str]) -> tuple[list[str], list[int]]:
     """Tokens of a list of words, and for each token the index of the word it came from.
 
-    A number spoken in five words is one token that belongs to the first of them.
+    Kept by hand, since libraries that turn number words into figures return text and lose these positions.
     """
-    parts = _digits_in_place(
-        " ".join(w if w and not w.isspace() and " " not in w else w.replace(" ", "") or HELD for w in words)
-    ).split(" ")
-    tokens, owners = [], []
-    for index, part in enumerate(parts):
+    # one piece without blanks a word: splitting at blanks gives the words back
+    pieces = [word.replace(" ", "") or HELD for word in words]
+    found, owners = [], []
+    for index, part in enumerate(_digits_in_place(" ".join(pieces)).split(" ")):
         for token in _clean(part):
-            tokens.append(token)
+            found.append(token)
             owners.append(index)
-    return tokens, owners
+    return found, owners
 
-
+# %% ../nbs/00_text.ipynb #8d36c013
 def tokens(text: str) -> list[str]:
     """The words of a text, lower case, without accents or punctuation, numbers as figures."""
     return word_tokens(text.split())[0]
@@ -220,20 +190,8 @@ def normalize(text: str) -> str:
     """`tokens` joined by single blanks: two texts that say the same come out alike."""
     return " ".join(tokens(text))
 
-# %% ../nbs/00_text.ipynb #9e7ddaa2
-STOPWORDS = frozenset(
-    """
-a al algo alguna algunas alguno algunos ante antes aqui asi aun aunque bien cada como con contra cual cuales cuando de
-del desde donde dos durante e el ella ellas ellos en entonces entre era eran es esa esas ese eso esos esta estaba estan
-estar estas este esto estos estoy fue fueron ha haber habia han hasta hay he hemos hoy la las le les lo los mas me mi
-mis mucho muy nada ni no nos nosotros o os otra otras otro otros para pero poco por porque pues que quien quienes se
-sea ser si sido sin sobre solo son soy su sus tambien tan tanto te tiene tienen todo toda todos todas tu un una unas
-uno unos usted ustedes va vamos ya y yo eh ehm em mm mhm ah aja bueno digamos sea listo ok okay gracias dice decir
-the of and to in that it is was for on as with be at by this are or an from but not have has had they we you i he she
-so if there their them which would will about can what do did um uh yeah okay just like know think well then because
-our us your my me its also were been being into than these those some any all out up very how when who more going gonna
-""".split()
-)
+# %% ../nbs/00_text.ipynb #f39a894c
+STOPWORDS = frozenset(word_list("stopwords") + word_list("stopwords_english"))
 
 
 @lru_cache(maxsize=4)
@@ -245,40 +203,21 @@ def _stemmer(language: str):
 
 @lru_cache(maxsize=1 << 16)
 def stem(token: str, language: str = "es") -> str:
-    """The stem of a token ("votaciones" and "votacion" -> "vot"); figures stay. `language`: "es" or "en"."""
+    """The stem of a token ("luminarias" -> "luminari"); figures stay. `language`: "es" or "en"."""
     if not token.isalpha():
         return token
     if language == "es":
         token = re.sub(r"([cs])ion$", r"\1ión", token)
     return strip_accents(_stemmer(language).stemWord(token))
 
-
+# %% ../nbs/00_text.ipynb #df012f4f
 def content_stems(text: str, language: str = "es") -> list[str]:
-    """Stems of the tokens that are no stop words, in order."""
-    return [stem(t, language) for t in tokens(text) if t not in STOPWORDS]
+    """Stems of the tokens that are not stop words, in order."""
+    return [stem(token, language) for token in tokens(text) if token not in STOPWORDS]
 
-# %% ../nbs/00_text.ipynb #baec656e
-_SOUNDS = (
-    ("ch", "1"),
-    ("h", ""),
-    ("ll", "i"),
-    ("y", "i"),
-    ("v", "b"),
-    ("w", "b"),
-    ("ce", "se"),
-    ("ci", "si"),
-    ("z", "s"),
-    ("gue", "2e"),
-    ("gui", "2i"),
-    ("ge", "je"),
-    ("gi", "ji"),
-    ("x", "j"),
-    ("2", "g"),
-    ("que", "ce"),
-    ("qui", "ci"),
-    ("q", "c"),
-    ("k", "c"),
-)
+# %% ../nbs/00_text.ipynb #9a1df423
+_RULES = "ch>1 h> ll>i y>i v>b w>b ce>se ci>si z>s gue>2e gui>2i ge>je gi>ji x>j 2>g que>ce qui>ci q>c k>c"
+_SOUNDS = [rule.split(">") for rule in _RULES.split()]
 _DOUBLED = re.compile(r"(.)\1+")
 
 
@@ -289,30 +228,33 @@ def sound(token: str) -> str:
         token = token.replace(letters, heard)
     return _DOUBLED.sub(r"\1", token)
 
-# %% ../nbs/00_text.ipynb #508ff571
-_FUNCTION = {
-    "es": frozenset("de la que el en los se del las por un para con una su al lo como esta pero".split()),
-    "en": frozenset("the of and to in that is was for on as with be at by this are it you have".split()),
-    "pt": frozenset("de a que o em os do da no na uma para com um sua ao se como não nao mas".split()),
-    "fr": frozenset("de la le et les des en un du une que est pour qui dans par sur pas au avec".split()),
-}
+# %% ../nbs/00_text.ipynb #abb93f56
+_LANGUAGES = ("es", "en", "pt", "fr")
 
 
 def guess_language(text: str) -> str | None:
-    """ "es", "en", "pt" or "fr" by its function words; None for fewer than 20 words or when nothing stands out."""
-    words = re.findall(r"[^\W\d_]+", text[:20_000].lower())
-    if len(words) < 20:
-        return None
-    share = {code: sum(w in known for w in words) / len(words) for code, known in _FUNCTION.items()}
-    best = max(share, key=share.__getitem__)
-    return best if share[best] > 0.12 else None
+    """The language of a text, "es", "en", "pt" or "fr"; source of the guess: simplemma's dictionaries.
 
-# %% ../nbs/00_text.ipynb #d774b7b6
+    None for fewer than 20 words, for a tie, and where no language knows half of the words. Only the first
+    20 000 characters are read.
+    """
+    from simplemma import langdetect
+
+    text = text[:20_000]
+    if len(re.findall(r"[^\W\d_]+", text)) < 20:
+        return None
+    # low_memory: 30 MB for the four dictionaries instead of 250, a few milliseconds more a text
+    shares = langdetect(text, lang=_LANGUAGES, low_memory=True)
+    ranked = [(code, share) for code, share in shares if code != "unk"]  # the best first
+    if not ranked or ranked[0][1] < 0.5 or ranked[0][1] == ranked[1][1]:
+        return None
+    return ranked[0][0]
+
+# %% ../nbs/00_text.ipynb #9cec0159
 _WER_PIECE = re.compile(r"\[[A-ZÁÉÍÓÚÑ]+(?:_\d+)?\]|\d+(?:[:.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*|%")
 
 
 def wer_words(text: str) -> list[str]:
-    """The words a WER counts: lower case, NFC with accents, numbers as figures; placeholders such as
-    `[CONCEJAL_07]` stay one word."""
+    """The words a WER counts: lower case, NFC with accents, numbers as figures, placeholders whole."""
     found = _WER_PIECE.findall(numbers_to_digits(unicodedata.normalize("NFC", text)))
-    return [w if w.startswith("[") else w.lower() for w in found]
+    return [word if word.startswith("[") else word.lower() for word in found]

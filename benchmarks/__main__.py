@@ -1,6 +1,7 @@
 """`make bench`: every benchmark with its peers in the same run; `python -m benchmarks NAME` runs one.
 
-align     the aligner beside rapidfuzz, difflib, patiencediff, Bleualign, Vecalign's programme … (`--data` for public corpora)
+align     the aligner beside rapidfuzz, difflib, patiencediff, Bleualign, Vecalign's programme …
+          (`--data` for public corpora)
 privacy   masking beside plain scrubadub, Presidio and spaCy
 swap      adapter load and mixed batches beside PEFT
 mining    seconds over number of sessions
@@ -12,9 +13,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = {
-    "align": [sys.executable, str(HERE / "align" / "run.py"), "--quick"],
+    "align": [sys.executable, "-m", "benchmarks.align.run", "--quick"],
     "privacy": [sys.executable, "-m", "benchmarks.privacy.run"],
     "swap": [sys.executable, "-m", "benchmarks.swap.run"],
     "mining": [sys.executable, "-m", "benchmarks.mining.run"],
@@ -29,7 +30,7 @@ def main() -> int:
     failed = 0
     for name in asked:
         print(f"\n== {name}", flush=True)
-        failed += subprocess.run(COMMANDS[name], cwd=HERE.parent).returncode != 0
+        failed += subprocess.run(COMMANDS[name], cwd=ROOT).returncode != 0
     return 1 if failed else 0
 
 

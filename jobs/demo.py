@@ -147,8 +147,9 @@ def prepare(settings: Settings) -> None:
 
 def transcribe_live(demo: Demo) -> None:
     """Transcribe the short recording now; without a speech model, say so and use the committed transcript."""
+    from astra_lib.recording import transcribe
     from astra_lib.text import wer_words
-    from astra_lib.transcript import read_transcript, transcribe
+    from astra_lib.transcript import read_transcript
 
     audio = SAMPLES / "sessions" / LIVE / "audio.opus"
     target = demo.folder / "sessions" / LIVE / "transcript.json"

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from astra_lib.core.code import code_digest
 from astra_lib.core.manifest import run_folder
@@ -25,26 +25,48 @@ from astra_lib.core.records import (
 )
 from astra_lib.core.settings import Settings
 
+if TYPE_CHECKING:
+    from astra_lib.core.registry import AdapterRef, Registry
+    from astra_lib.judge import Gates
+
+
+def gates_of(settings: Settings) -> Gates:
+    """The Judge's gates from `[judge]`; `InputError` for a confidence level that is not a share."""
+    from astra_lib.judge import Gates
+
+    j = settings.judge
+    return Gates(j.wer_margin, j.confidence_level, j.min_sessions, j.min_xml_valid)
+
+
+def opponent_of(registry: Registry, tenant: str, candidate_sha256: str) -> AdapterRef | None:
+    """The adapter in service to compare with; None where that is the base, which is heard anyway.
+
+    When the candidate itself is in service, this run was judged and promoted before: then the opponent
+    is the adapter before it.
+    """
+    current = registry.current(tenant)
+    older = [p for p in registry.history(tenant) if p.adapter.sha256 != candidate_sha256]
+    if current is None or current.adapter.sha256 == candidate_sha256:
+        current = older[-1] if older else None
+    return current.adapter if current and current.by != "bootstrap" else None
+
 
 def declare(parameters: dict[str, Any], settings: Settings) -> tuple[dict[str, Any], dict[str, Path]]:
-    """What a judge run depends on: the adapter, the validation rows, the adapter in service, the gates."""
+    """What a judge run depends on: the adapter, the validation rows, the adapter in service, the gates.
+
+    Raises `InputError` for gates that cannot work, before any model has written a row.
+    """
     from astra_lib.core.registry import Registry
 
     from . import runner
 
+    gates_of(settings)
     train_run = parameters["train_run"] or runner.newest("train", parameters["tenant"], settings)
     folder = run_folder("train", train_run, settings)
     manifest = read_json(folder / "manifest.json")
     registry = Registry.open(settings)
     registry.register_tenant(parameters["tenant"])
-    current = registry.current(parameters["tenant"])
-    candidate = manifest["metrics"]["adapter"]["sha256"]
-    # the candidate itself in service: this run was judged and promoted before; the opponent is the one before
-    # it
-    older = [p for p in registry.history(parameters["tenant"]) if p.adapter.sha256 != candidate]
-    found = current if current and current.adapter.sha256 != candidate else (older[-1] if older else None)
-    # the identity is the base, which is heard anyway
-    opponent = found.adapter if found and found.by != "bootstrap" else None
+    opponent = opponent_of(registry, parameters["tenant"], manifest["metrics"]["adapter"]["sha256"])
     val = run_folder("dataset", manifest["parameters"]["dataset_run"], settings) / "val.jsonl"
     return (
         {
@@ -69,7 +91,7 @@ class Hearing:
 
 
 def select(rows: Sequence[Example], most: int) -> list[Example]:
-    """At most `most` rows, the same number from each session, chosen by a hash of their ids: no luck of order."""
+    """At most `most` rows, as many from each session, chosen by a hash of their ids, not by order."""
     groups: dict[str, list[Example]] = defaultdict(list)
     for row in sorted(rows, key=lambda r: sha256_bytes(r.id)):
         groups[row.session_id].append(row)
@@ -138,7 +160,11 @@ def hear(
     incumbent: Path | str | None = None,
     progress: Callable[[Iterable, str], Iterable] | None = None,
 ) -> Hearing:
-    """Judge the adapter zip `candidate` against the base and, when given, the incumbent's zip; files under `out`."""
+    """Judge the adapter zip `candidate` against the base and, when given, the incumbent's zip.
+
+    Every model's answers and the verdict are written under `out`.
+    """
+    gates_of(settings)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     chosen = select(rows, settings.judge.max_items)
@@ -197,22 +223,13 @@ def decide(
     shas: dict[str, str],
 ) -> Hearing:
     """The verdict on outputs that exist already; `shas` names the adapters they came from."""
-    from astra_lib.judge import Gates, judge, verdict_report
+    from astra_lib.judge import judge, verdict_report
 
-    j = settings.judge
-    verdict = judge(
-        rows,
-        outputs["candidate"],
-        outputs.get("incumbent"),
-        outputs.get("base"),
-        Gates(j.wer_margin, j.confidence_level, j.min_sessions, j.min_xml_valid),
-    )
+    gates = gates_of(settings)
+    verdict = judge(rows, outputs["candidate"], outputs.get("incumbent"), outputs.get("base"), gates)
     out = Path(out)
-    files = {
-        "verdict.json": write_json(
-            out / "verdict.json", {**to_dict(verdict), **{f"{n}_sha256": s for n, s in shas.items()}}
-        )
-    }
+    row = {**to_dict(verdict), **{f"{name}_sha256": sha for name, sha in shas.items()}}
+    files = {"verdict.json": write_json(out / "verdict.json", row)}
     files["judge.html"] = verdict_report(verdict).save(out / "judge.html")
     files |= {p.name: p for p in out.glob("predictions.*.jsonl")}
     return Hearing(verdict, list(rows), outputs, files)
@@ -221,6 +238,5 @@ def decide(
 def _bar(items: Iterable, name: str) -> Iterable:
     from tqdm import tqdm
 
-    return tqdm(
-        items, desc=f"writing as {name[:24]}", unit="batch", disable=None if sys.stderr.isatty() else True
-    )
+    quiet = None if sys.stderr.isatty() else True
+    return tqdm(items, desc=f"writing as {name[:24]}", unit="batch", disable=quiet)

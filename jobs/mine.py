@@ -117,7 +117,7 @@ def _session(folder: Path, tenant: str, parameters: dict[str, Any]) -> SessionFo
 
 def mine_session(session: SessionFolder, out: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """Read, align and write one session; its folder appears whole or not at all. Returns its metrics."""
-    from astra_lib.aligner import align
+    from astra_lib.alignment import align
     from astra_lib.minutes import read_minutes
     from astra_lib.transcript import read_transcript, speech_blocks
 
@@ -237,7 +237,7 @@ class Summary:
 
 def summarise(mined: Mined, source: Path | str) -> Summary:
     """Per session and over all; measured against gold where a session has `gold.json` (the samples do)."""
-    from astra_lib.aligner import score
+    from astra_lib.alignment import score
 
     table, f1 = [], []
     for session_id in mined.sessions:

@@ -1,7 +1,7 @@
-"""From topics and procedure to sessions: what is said by whom, what the clerk writes, and which rests on which.
+"""From topics and procedure to sessions: what is said by whom, what the clerk writes, what rests on what.
 
-A composed session is plain data: `utterances` (speaker, text, pause before) and `paragraphs` (kind, text, and the
-half-open range of utterances they rest on, or None for what nobody says).
+A composed session is plain data: `utterances` (speaker, text, pause before) and `paragraphs` (kind, text, and
+the half-open range of utterances they rest on, or None for what nobody says).
 """
 
 from __future__ import annotations
@@ -50,6 +50,11 @@ TITLES = {  # treatment: sex
     "subintendente": "m",
 }
 MALE_IN_A = {"josé", "garcía", "borja"}
+FEMALE_NOT_IN_A = set(
+    """
+    carmen inés luz beatriz rosario isabel ester nohemí yineth leonor flor irene berenice mercedes
+    """.split()
+)
 
 
 def load(name: str) -> Any:
@@ -77,7 +82,7 @@ def words_of(topic: dict[str, Any]) -> int:
     return sum(len(u["text"].split()) for scene in topic["scenes"] for u in scene.get("speech") or [])
 
 
-# -- people and slots -------------------------------------------------------------------------------------------
+# -- people and slots
 
 
 def guest(
@@ -92,28 +97,8 @@ def guest(
         name = " ".join(rest)
     if sex is None:
         given = name.split()[0].lower()
-        sex = "f" if given.endswith("a") and given not in MALE_IN_A else "m"
-        sex = (
-            "f"
-            if given
-            in {
-                "carmen",
-                "inés",
-                "luz",
-                "beatriz",
-                "rosario",
-                "isabel",
-                "ester",
-                "nohemí",
-                "yineth",
-                "leonor",
-                "flor",
-                "irene",
-                "berenice",
-                "mercedes",
-            }
-            else sex
-        )
+        in_a = given.endswith("a") and given not in MALE_IN_A
+        sex = "f" if in_a or given in FEMALE_NOT_IN_A else "m"
     used[sex] = used.get(sex, -1) + 1
     voice = voices[sex][used[sex] % len(voices[sex])]
     return {
@@ -158,7 +143,7 @@ def forms(person: dict[str, Any]) -> dict[str, str]:
 
 def topic_slots(people: dict[str, dict[str, Any]]) -> dict[str, str]:
     """`{A}`, `{A_apellido}`, `{A_partido}`, `{concejal_A}`, `{g1}`, `{g1_role}` for everybody in a topic."""
-    slots = {}
+    slots: dict[str, str] = {}
     for key, person in people.items():
         f = forms(person)
         titled = f"{person['title']} {person['name']}" if person.get("title") else person["name"]
@@ -180,7 +165,7 @@ def fill(text: str, slots: dict[str, Any]) -> str:
     if missing:
         raise ValueError(f"unknown slot {{{missing[0]}}} in: {text[:80]}")
     text = re.sub(r"{(\w+)}", lambda m: str(slots[m[1]]), text)
-    text = re.sub(r"\b([Aa]|[Dd]e) el\b", lambda m: m[1] + ("l" if m[1].lower() == "a" else "l"), text)
+    text = re.sub(r"\b([Aa]|[Dd]e) el\b", r"\1l", text)
     return text[:1].upper() + text[1:]
 
 
@@ -194,7 +179,7 @@ def clock(minutes: int) -> tuple[str, str]:
     )
 
 
-# -- a session being put together -------------------------------------------------------------------------------
+# -- a session being put together
 
 
 class Session:
@@ -226,9 +211,8 @@ class Session:
         for p in scene.get("paragraphs") or []:
             span = p.get("speech")
             if span and base + span[1] > said:
-                raise ValueError(
-                    f"{self.session_id}: {p['text'][:50]!r} rests on utterance {span}, the scene has {said - base}"
-                )
+                place = f"{self.session_id}: {p['text'][:50]!r}"
+                raise ValueError(f"{place} rests on utterance {span}, the scene has {said - base}")
             rows = p["text"].split("\n") if p["kind"] == "table" else [p["text"]]
             for n, row in enumerate(rows):
                 self.write(
@@ -257,7 +241,8 @@ class Bank:
     """Variants dealt without repetition until a drawer is empty."""
 
     def __init__(self, procedure: dict[str, Any], rng: random.Random) -> None:
-        self.procedure, self.rng, self.left = procedure, rng, {}
+        self.procedure, self.rng = procedure, rng
+        self.left: dict[str, list[Any]] = {}
 
     def draw(self, drawer: str, items: list[Any] | None = None) -> Any:
         if not self.left.get(drawer):

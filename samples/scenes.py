@@ -6,7 +6,7 @@ import random
 from datetime import date
 from typing import Any
 
-from compose import MONTHS, ORDINALS, Bank, Session, clock, dealt, fill, forms, guest, topic_slots
+from .compose import MONTHS, ORDINALS, Bank, Session, clock, dealt, fill, forms, guest, topic_slots
 
 
 class Composer:
@@ -196,7 +196,7 @@ class Composer:
     def topic_people(
         self, topic: dict[str, Any]
     ) -> tuple[dict[str, str], dict[str, dict[str, Any]], dict[str, str]]:
-        """`rename` (abstract key -> key of this session), people by abstract key, and the slots; stable per topic."""
+        """`rename` (abstract key -> key of this session), people by abstract key, slots; stable per topic."""
         if not hasattr(self, "casts"):
             self.casts: dict[str, Any] = {}
         if topic["id"] not in self.casts:
@@ -266,7 +266,7 @@ class Composer:
             for r, k in enumerate(self.here, 1):
                 self.s.write(
                     "table",
-                    f"{self.people[k]['name']} | {'' if k in against else 'X'} | {'X' if k in against else ''}",
+                    f"{self.people[k]['name']} | {' | X' if k in against else 'X | '}",
                     row=r,
                 )
 

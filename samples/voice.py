@@ -1,4 +1,4 @@
-"""Give every utterance a voice (espeak-ng) and lay them on one 16 kHz track, remembering where each begins and ends."""
+"""Give every utterance a voice (espeak-ng), on one 16 kHz track, and remember where each begins and ends."""
 
 from __future__ import annotations
 
@@ -16,20 +16,10 @@ RATE = 22_050  # espeak-ng's own; the track is brought to 16 kHz at the end
 
 def espeak(text: str, voice: dict[str, Any]) -> np.ndarray:
     """Samples of one utterance without the silence around it."""
-    command = [
-        "espeak-ng",
-        "-v",
-        f"{voice['lang']}+{voice['variant']}",
-        "-p",
-        str(voice["pitch"]),
-        "-s",
-        str(voice["speed"]),
-        "-g",
-        str(voice["gap"]),
-        "--stdout",
-        "--",
-        text,
-    ]
+    options = {"-v": f"{voice['lang']}+{voice['variant']}"}
+    options |= {"-p": str(voice["pitch"]), "-s": str(voice["speed"]), "-g": str(voice["gap"])}
+    given = [word for option in options.items() for word in option]
+    command = ["espeak-ng", *given, "--stdout", "--", text]
     sound = subprocess.run(command, capture_output=True, check=True).stdout
     with wave.open(io.BytesIO(sound)) as f:
         if f.getframerate() != RATE:
@@ -50,7 +40,7 @@ def room_noise(seconds: float, rng: np.random.Generator) -> np.ndarray:
 
 
 def voice_session(composed: dict[str, Any], out: Path, seed: int) -> dict[str, Any]:
-    """Write `out` (wav, 16 kHz mono); returns `{duration, utterances: [{start, end, speaker}]}` in seconds."""
+    """Write `out` (wav, 16 kHz mono). `{duration, utterances: [{start, end, speaker}]}`, in seconds."""
     rng = random.Random(f"{seed}:voice:{composed['session_id']}")
     pieces, at, times = [], 0.0, []
 
@@ -84,29 +74,7 @@ def voice_session(composed: dict[str, Any], out: Path, seed: int) -> dict[str, A
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(out.name + ".part")
     # -D: no dither, so the same sources give the same bytes
-    subprocess.run(
-        [
-            "sox",
-            "-D",
-            "-t",
-            "raw",
-            "-r",
-            str(RATE),
-            "-e",
-            "signed",
-            "-b",
-            "16",
-            "-c",
-            "1",
-            "-",
-            "-t",
-            "wav",
-            "-r",
-            "16000",
-            str(part),
-        ],
-        input=raw,
-        check=True,
-    )
+    source = f"-t raw -r {RATE} -e signed -b 16 -c 1 -".split()
+    subprocess.run(["sox", "-D", *source, "-t", "wav", "-r", "16000", str(part)], input=raw, check=True)
     part.replace(out)
     return {"duration": round(len(track) / RATE, 3), "utterances": times}

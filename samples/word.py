@@ -1,7 +1,8 @@
 """Write an acta as Word would have left it: the clerk's styles, and Word's own mess around every few letters.
 
-python-docx makes the package (header, footer, picture, tables, properties); the paragraphs' runs are then broken up with rsid
-attributes, repeated fonts and languages, spelling marks and bookmarks, as a document has after ten people edited it.
+python-docx makes the package (header, footer, picture, tables, properties); the paragraphs' runs are then
+broken up with rsid attributes, repeated fonts and languages, spelling marks and bookmarks, as a document has
+after ten people edited it.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ FAR_EAST = (
     "Times New Roman",
     "Calibri",
     "Arial",
-)  # seen by no reader of Spanish, repeated by Word everywhere
+)  # no reader of Spanish sees them, Word repeats them everywhere
 LANGS = ("es-CO", "es-CO", "es-ES", "es-MX")
 BULLETS, NUMBERS = 41, 42
 
@@ -105,7 +106,8 @@ class Mess:
 
     def properties(self, bold: bool, size: int) -> Any:
         east, lang = self.rng.choice(FAR_EAST), self.rng.choice(LANGS)
-        xml = f'<w:rPr {nsdecls("w")}><w:rFonts w:ascii="Arial" w:eastAsia="{east}" w:hAnsi="Arial" w:cs="Arial"/>'
+        xml = f"<w:rPr {nsdecls('w')}>"
+        xml += f'<w:rFonts w:ascii="Arial" w:eastAsia="{east}" w:hAnsi="Arial" w:cs="Arial"/>'
         xml += "<w:b/><w:bCs/>" if bold else ""
         if bold or self.rng.random() < 0.3:
             xml += '<w:color w:val="000000"/>'
@@ -125,53 +127,55 @@ class Mess:
         marked = self.rng.random() < 0.12
         if marked:
             self.bookmark += 1
-            p.append(
-                parse_xml(
-                    f'<w:bookmarkStart {nsdecls("w")} w:id="{self.bookmark}" w:name="_Hlk{100000000 + self.bookmark * 7919}"/>'
-                )
-            )
+            name = f"_Hlk{100000000 + self.bookmark * 7919}"
+            p.append(tag("bookmarkStart", f'w:id="{self.bookmark}" w:name="{name}"'))
         for part, is_bold in ((text[: bold[0]], False), (text[slice(*bold)], True), (text[bold[1] :], False)):
             for piece in self.pieces(part) if part else []:
-                spelled = self.rng.random() < 0.08
-                if spelled:
-                    p.append(parse_xml(f'<w:proofErr {nsdecls("w")} w:type="spellStart"/>'))
-                run = OxmlElement("w:r")
-                if self.rng.random() < 0.8:
-                    run.set(qn("w:rsidR"), self.rsid())
-                    run.set(qn("w:rsidRPr"), self.rsid())
-                run.append(self.properties(is_bold, size))
-                t = OxmlElement("w:t")
-                t.text = piece
-                t.set("{http://www.w3.org/XML/1998/namespace}space", "preserve")
-                run.append(t)
-                p.append(run)
-                if spelled:
-                    p.append(parse_xml(f'<w:proofErr {nsdecls("w")} w:type="spellEnd"/>'))
+                self.run(p, piece, is_bold, size)
         if marked:
-            p.append(parse_xml(f'<w:bookmarkEnd {nsdecls("w")} w:id="{self.bookmark}"/>'))
+            p.append(tag("bookmarkEnd", f'w:id="{self.bookmark}"'))
+
+    def run(self, p: Any, piece: str, bold: bool, size: int) -> None:
+        """One run at the end of `p`, now and then marked as misspelled."""
+        spelled = self.rng.random() < 0.08
+        if spelled:
+            p.append(tag("proofErr", 'w:type="spellStart"'))
+        run = OxmlElement("w:r")
+        if self.rng.random() < 0.8:
+            run.set(qn("w:rsidR"), self.rsid())
+            run.set(qn("w:rsidRPr"), self.rsid())
+        run.append(self.properties(bold, size))
+        t = OxmlElement("w:t")
+        t.text = piece
+        t.set("{http://www.w3.org/XML/1998/namespace}space", "preserve")
+        run.append(t)
+        p.append(run)
+        if spelled:
+            p.append(tag("proofErr", 'w:type="spellEnd"'))
+
+
+def tag(name: str, attributes: str, text: str = "") -> Any:
+    """An element of the w: namespace out of what stands in its tag."""
+    return parse_xml(f"<w:{name} {nsdecls('w')} {attributes}>{text}</w:{name}>")
 
 
 def page_field(p: Any) -> None:
     """`Página N de M` with real fields."""
     for word, code in (("Página ", "PAGE"), (" de ", "NUMPAGES")):
-        p.add_run(word).font.size = Pt(8)
-        for kind, text in (
-            ("begin", None),
-            (None, f" {code} "),
-            ("separate", None),
-            ("text", "1"),
-            ("end", None),
+        for content in (
+            word,
+            tag("fldChar", 'w:fldCharType="begin"'),
+            tag("instrText", 'xml:space="preserve"', f" {code} "),
+            tag("fldChar", 'w:fldCharType="separate"'),
+            "1",
+            tag("fldChar", 'w:fldCharType="end"'),
         ):
             run = p.add_run()
             run.font.size = Pt(8)
-            if kind == "text":
-                run.text = text
-            elif kind is None:
-                run._r.append(
-                    parse_xml(f'<w:instrText {nsdecls("w")} xml:space="preserve">{text}</w:instrText>')
-                )
+            if isinstance(content, str):
+                run.text = content
             else:
-                run._r.append(parse_xml(f'<w:fldChar {nsdecls("w")} w:fldCharType="{kind}"/>'))
+                run._r.append(content)
 
 
 def numbering(document: Any) -> None:
@@ -187,8 +191,10 @@ def numbering(document: Any) -> None:
         (NUMBERS, "decimal", "%1.", ""),
     ):
         abstract = parse_xml(
-            f'<w:abstractNum {nsdecls("w")} w:abstractNumId="{number}"><w:multiLevelType w:val="hybridMultilevel"/><w:lvl w:ilvl="0"><w:start w:val="1"/>'
-            f'<w:numFmt w:val="{fmt}"/><w:lvlText w:val="{text}"/><w:lvlJc w:val="left"/><w:pPr><w:ind w:left="720" w:hanging="360"/></w:pPr>{font}</w:lvl></w:abstractNum>'
+            f'<w:abstractNum {nsdecls("w")} w:abstractNumId="{number}">'
+            '<w:multiLevelType w:val="hybridMultilevel"/><w:lvl w:ilvl="0"><w:start w:val="1"/>'
+            f'<w:numFmt w:val="{fmt}"/><w:lvlText w:val="{text}"/><w:lvlJc w:val="left"/>'
+            f'<w:pPr><w:ind w:left="720" w:hanging="360"/></w:pPr>{font}</w:lvl></w:abstractNum>'
         )
         part.insert(len(part.findall(qn("w:abstractNum"))), abstract)
         part.append(
@@ -204,15 +210,12 @@ def spanish_ids(document: Any) -> None:
         if style.get(qn("w:styleId")) not in keep:
             styles.remove(style)
     for element in styles.iter():
-        for attribute in (qn("w:styleId"), qn("w:val")):
-            value = element.get(attribute)
-            if value in STYLE_IDS and (
-                attribute == qn("w:styleId") or element.tag in (qn("w:basedOn"), qn("w:next"), qn("w:link"))
-            ):
+        refers = element.tag in (qn("w:basedOn"), qn("w:next"), qn("w:link"))
+        for attribute in (qn("w:styleId"), qn("w:val")) if refers else (qn("w:styleId"),):
+            if (value := element.get(attribute)) in STYLE_IDS:
                 element.set(attribute, STYLE_IDS[value])
-    for key, relation in list(
-        document.part.rels.items()
-    ):  # a leftover of the library's own template, which knows other styles
+    # a leftover of the library's own template, which knows other styles
+    for key, relation in list(document.part.rels.items()):
         if relation.reltype.endswith("/stylesWithEffects"):
             del document.part.rels[key]
     for part in (document.sections[0].header, document.sections[0].footer):
@@ -282,33 +285,27 @@ class Acta:
             )
         elif kind == "heading":
             centre = len(self.document.paragraphs) < 4
-            styled(
-                p,
-                self.heading,
-                f'<w:spacing w:before="120" w:after="120"/><w:jc w:val="{"center" if centre else "left"}"/>',
-            )
+            place = f'<w:jc w:val="{"center" if centre else "left"}"/>'
+            styled(p, self.heading, f'<w:spacing w:before="120" w:after="120"/>{place}')
             self.mess.fill(p, text, (0, len(text)))
         elif kind in ("list", "rollcall", "agenda"):
-            number = (
-                NUMBERS
-                if kind == "agenda" and item.get("number")
-                else BULLETS
-                if kind == "list" or self.heading == "Ttulo1" and kind == "rollcall"
-                else 0
-            )
+            number = self.list_of(item)
             listed = f'<w:numPr><w:ilvl w:val="0"/><w:numId w:val="{number}"/></w:numPr>' if number else ""
             styled(p, "Prrafodelista", listed + (gap if kind == "list" else "") + self.both)
             self.mess.fill(p, text)
         elif kind == "signature":
-            styled(
-                p,
-                "Sinespaciado",
-                ('<w:spacing w:before="960"/>' if text.isupper() else "") + '<w:jc w:val="center"/>',
-            )
+            room = '<w:spacing w:before="960"/>' if text.isupper() else ""
+            styled(p, "Sinespaciado", f'{room}<w:jc w:val="center"/>')
             self.mess.fill(p, text, (0, len(text)) if text.isupper() else (0, 0))
         else:
             styled(p, "Sinespaciado", gap + self.both)
             self.mess.fill(p, text, name_span(text, self.data["people"]) if kind == "handover" else (0, 0))
+
+    def list_of(self, item: dict[str, Any]) -> int:
+        """The list that an item of an agenda, a roll call or a speech is in; 0 for none."""
+        if item["kind"] == "agenda":
+            return NUMBERS if item.get("number") else 0
+        return BULLETS if item["kind"] == "list" or self.heading == "Ttulo1" else 0
 
     def table(self, rows: list[list[str]]) -> None:
         width = max(map(len, rows))
@@ -328,20 +325,21 @@ class Acta:
         self.mess.fill(p, "")
 
     def write(self) -> bytes:
-        items, i = self.data["paragraphs"], 0
-        while i < len(items):
-            if items[i]["kind"] == "table":
-                j = i + 1
-                while j < len(items) and items[j]["kind"] == "table" and items[j].get("row"):
-                    j += 1
-                self.table([x["text"].split("|") for x in items[i:j]])
+        rows: list[list[str]] = []  # of the table being collected
+        for place, item in enumerate(self.data["paragraphs"]):
+            if rows and not (item["kind"] == "table" and item.get("row")):
+                self.table(rows)
                 self.blank()
-                i = j
+                rows = []
+            if item["kind"] == "table":
+                rows.append(item["text"].split("|"))
                 continue
-            if items[i]["kind"] in ("heading", "handover") and i:
+            if item["kind"] in ("heading", "handover") and place:
                 self.blank()
-            self.paragraph(items[i])
-            i += 1
+            self.paragraph(item)
+        if rows:
+            self.table(rows)
+            self.blank()
         spanish_ids(self.document)
         day = datetime.fromisoformat(self.data["session_id"]) + timedelta(days=6, hours=10)
         core, secretary = self.document.core_properties, self.data["people"]["secretary"]["name"]
@@ -354,7 +352,7 @@ class Acta:
 
 
 def steady(package: bytes) -> bytes:
-    """The same parts with fixed times, so that the same sources give the same bytes; without the template's thumbnail."""
+    """The same parts with fixed times, so that equal sources give equal bytes; without the thumbnail."""
     out = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(package)) as source,

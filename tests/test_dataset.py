@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 from astra_lib.core.base_model import load_tokenizer
 from astra_lib.core.chat import CHATML
 from astra_lib.core.code import code_digest
-from astra_lib.core.errors import ConflictError, InputError, MissingError
+from astra_lib.core.errors import ConflictError, GateError, InputError, MissingError
 from astra_lib.core.records import Example, read_json, read_jsonl, sha256_file
 from astra_lib.core.settings import Settings, load
 from astra_lib.core.store import Store
-from astra_lib.formatter import build_examples, split, token_count
+from astra_lib.curation import split, token_count
+from astra_lib.formatter import build_examples
 from jobs import dataset, mine, runner
 from jobs.dataset import Dataset, Published, chat_of, exact_rows, publish, published, to_keep
 from jobs.mined import MINING_VERSION, Mined
@@ -58,7 +59,7 @@ def build(mined: Mined, out: Path, settings: Settings, tokenizer: Any, **more: A
 
 @pytest.fixture
 def fresh(settings: Settings, tmp_path: Path) -> Settings:
-    """The same settings over an empty data folder: the map of placeholders remembers people from build to build."""
+    """The same settings over an empty data folder: the map of placeholders remembers people."""
     return replace(settings, data=replace(settings.data, dir=str(tmp_path / "data")))
 
 
@@ -142,11 +143,11 @@ def test_lineage_names_files_aligner_and_masks_of_every_session(
     )
 
 
-def test_the_balance_adds_up(made: Dataset) -> None:
+def test_the_stats_add_up(made: Dataset) -> None:
     card, rows = made.card, made.card["rows"]
     for side in ("train", "val"):
-        assert sum(s["rows"] for s in card["balance"]["sessions"].values() if s["side"] == side) == rows[side]
-        assert card["balance"]["lengths"][side]["tokens"]["max"] <= card["tokens"]["longest"]
+        assert sum(s["rows"] for s in card["stats"]["sessions"].values() if s["side"] == side) == rows[side]
+        assert card["stats"]["lengths"][side]["tokens"]["max"] <= card["tokens"]["longest"]
     assert (
         card["overlap"]["recurring"] + card["overlap"]["novel"] == rows["val"]
         and len(card["recurring_val"]) == card["overlap"]["recurring"]
@@ -159,6 +160,48 @@ def test_the_balance_adds_up(made: Dataset) -> None:
     assert 0 < weights["train"]["rows"] <= weights["train_before"]["rows"] and all(
         f["after"] <= weights["copies"] for f in weights["most_frequent"]
     )
+
+
+def test_the_card_counts_the_agenda_items_that_the_prompts_show_in_part(made: Dataset, mined: Mined) -> None:
+    """Counted a second time, from outside: a shown item that is the beginning of a longer heading."""
+    headings = {s: [p.text for p in mined.pairs_of(s) if p.kind == "heading"] for s in mined.sessions}
+    cut = 0
+    for row in (*made.examples["train"], *made.examples["val"]):
+        first = row.prompt[1]["content"].split("\n")[0]
+        shown = first.removeprefix("Punto: ")
+        if shown != first and shown not in headings[row.session_id]:
+            assert any(text.startswith(f"{shown} ") for text in headings[row.session_id]), shown
+            cut += 1
+    assert made.card["context"]["agenda_items_cut"] == cut > 0
+
+
+def test_the_number_of_traces_on_the_card_and_in_the_metrics_is_what_the_scan_found(
+    made: Dataset,
+    mined: Mined,
+    settings: Settings,
+    tokenizer: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With the gate away and a telephone number in a row: it stands in three files, so three are found."""
+    page = made.files["card.md"].read_text(encoding="utf-8")
+    assert made.card["personal_data_left"] == 0 and "found 0 traces" in page
+    write, gated = dataset.write_dataset, []
+
+    def careless_write(train: list[Example], val: list[Example], out: Path) -> dict[str, Path]:
+        user = {"role": "user", "content": f"{val[0].prompt[1]['content']} llame al 312 555 01 99"}
+        return write(train, [replace(val[0], prompt=[val[0].prompt[0], user]), *val[1:]], out)
+
+    monkeypatch.setattr(dataset, "write_dataset", careless_write)
+    with pytest.raises(GateError, match=r"3 trace\(s\) of personal data"):
+        build(mined, tmp_path / "gated", settings, tokenizer)
+    monkeypatch.setattr(dataset.scrub, "leak_gate", lambda *given: gated.append(given))
+    monkeypatch.setattr(dataset, "load_test", lambda files: None)
+    careless = build(mined, tmp_path / "careless", settings, tokenizer)
+    assert len(gated) == 1 and len(gated[0][0]) == len(careless.files), "the gate sees every file"
+    assert careless.card["personal_data_left"] == 3
+    assert read_json(careless.files["card.json"])["personal_data_left"] == 3
+    assert dataset.metrics_of(careless)["personal_data_left"] == 3
 
 
 def test_the_same_sessions_give_the_same_bytes(
@@ -191,7 +234,7 @@ def test_filters_reach_the_rows_and_the_card(
 
 
 def spoil(mined: Mined, folder: Path, change: dict[str, Any]) -> Mined:
-    """A copy of what was mined whose first taught paragraph is changed, byte for byte as given: no NFC on the way."""
+    """A copy of what was mined whose first taught paragraph is changed, byte for byte: no NFC on the way."""
     shutil.copytree(mined.out, folder)
     path = folder / "2026-02-12" / "pairs.jsonl"
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
@@ -256,7 +299,7 @@ def test_another_template_than_the_chosen_format_stops_the_build(
     assert exact_rows(made.examples["val"], tokenizer, None) == (made.examples["val"], None)
 
 
-# --- what was published stays -------------------------------------------------------------------------------------
+# --- what was published stays -------------------------------------------------------------------------------
 
 
 some_bills = st.sets(st.sampled_from([f"{n}/2026" for n in range(5)]), max_size=2)
@@ -335,7 +378,7 @@ def test_another_share_or_key_starts_afresh(made, settings, tenant):
 def test_the_job_publishes_reports_is_reused_and_keeps_a_session_in_place_when_an_older_one_comes(
     source, settings, tmp_path
 ):
-    """An older session on the same bill is mined later: without its memory, the split would follow the older one."""
+    """An older session on the same bill is mined later: without a memory, the split would follow that one."""
     runner.execute("mine", {"tenant": "manantial", "source": str(source)}, settings)
     first = runner.execute("dataset", {"tenant": "manantial"}, settings)
     assert {a["name"] for a in first.manifest["outputs"]} >= {

@@ -1,7 +1,8 @@
 """Chat templates to the token: the embedded base's own tokenizer, and Llama-3's.
 
-For Llama-3 two implementations that share nothing are compared: Meta's vocabulary and Meta's own chat encoder on tiktoken (out of
-its `llama-models` wheel), and the same vocabulary as a Hugging Face tokenizer with our template, which is what trains and serves.
+For Llama-3 two implementations that share nothing are compared: Meta's vocabulary and Meta's own chat encoder
+on tiktoken (out of its `llama-models` wheel), and the same vocabulary as a Hugging Face tokenizer with our
+template, which is what trains and serves.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from astra_lib.core.base_model import load_tokenizer
 from astra_lib.core.chat import CHATML, FORMATS, LLAMA3, check_rows, format_of
 from astra_lib.core.errors import InputError
 from astra_lib.core.records import Example, Pair, read_json, read_jsonl, write_jsonl
-from astra_lib.formatter import build_examples, build_prompt, fit, token_count
+from astra_lib.curation import fit, token_count
+from astra_lib.formatter import build_examples, build_prompt
 from astra_lib.minutes import paragraph_xml, read_minutes
 from astra_lib.transcript import read_transcript, speech_blocks
 from trainer.train_rows import fitting_rows
@@ -72,7 +74,7 @@ def meta() -> Any:
 
 @pytest.fixture(scope="module")
 def llama(meta: Any) -> Any:
-    """Meta's vocabulary as a Hugging Face tokenizer, as the base model's repository ships it: it opens every text."""
+    """Meta's vocabulary as a Hugging Face tokenizer, as its repository ships it: it opens every text."""
     from llama_models.llama3 import tokenizer as shipped
     from tokenizers import processors
     from transformers import PreTrainedTokenizerFast
@@ -245,7 +247,7 @@ def test_a_tokenizer_without_template_or_markers_is_refused(llama, embedded, mon
 
 @pytest.mark.parametrize("which", ["embedded", "llama"])
 def test_the_trainer_counts_what_the_dataset_counted_and_cuts_nothing(which, rows, tmp_path, request):
-    """The trainer sees the rows with the base's real tokenizer; a row is there whole or is counted as left out."""
+    """The trainer sees the rows with the real tokenizer; a row is there whole, or counted as left out."""
     tokenizer = request.getfixturevalue(which)
     path = write_jsonl(tmp_path / "train.jsonl", rows)
     counts = {r.id: sum(token_count(r, tokenizer)) for r in rows}

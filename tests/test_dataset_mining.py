@@ -1,4 +1,4 @@
-"""Mining again and again: what is new, changed, spoiled, mended, withdrawn or gone; each without touching the others."""
+"""Mining again and again: what is new, changed, spoiled, mended, withdrawn or gone, each by itself."""
 
 from __future__ import annotations
 

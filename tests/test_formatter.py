@@ -14,27 +14,32 @@ from hypothesis import strategies as st
 from astra_lib.core.base_model import load_tokenizer
 from astra_lib.core.errors import InputError
 from astra_lib.core.records import Block, Example, Pair, read_jsonl
-from astra_lib.formatter import (
-    NOTHING,
-    Context,
+from astra_lib.curation import (
     bills,
-    build_examples,
-    build_prompt,
-    completion_of,
     fit,
-    recurring,
-    rejection,
     sharegpt,
     split,
     thin_boilerplate,
     token_count,
-    twins,
-    units,
-    unsound,
     validate_row,
     write_dataset,
 )
+from astra_lib.dataset_stats import five_numbers, twins
+from astra_lib.formatter import (
+    CONTEXT_WORDS,
+    Context,
+    build_examples,
+    build_prompt,
+    completion_of,
+    presiding,
+    rejection,
+    role_of,
+    taught,
+    units,
+    unsound,
+)
 from astra_lib.minutes import check, paragraph_xml
+from astra_lib.word.canonical import NOTHING
 
 
 def pair(
@@ -138,7 +143,7 @@ def test_unwritten_speech_teaches_silence_in_a_bounded_share():
 
 
 def test_speech_beside_a_paragraph_that_was_not_found_teaches_no_silence():
-    """It may be that paragraph's own speech: only what lies between two that were found, with none lost between, is nobody's."""
+    """It may be that paragraph's own speech: it must lie between two that were found, none lost between."""
 
     def session(lost):
         return [
@@ -207,7 +212,7 @@ def sides_of_bills(sides: dict[str, str], about: dict[str, set[str]]) -> dict[st
 def test_whatever_is_added_in_whatever_order_no_session_moves_and_no_bill_stands_on_both_sides(
     batches, share, seed
 ):
-    """Sessions come in batches with ids before, between and after those that are there: older ones are mined later too."""
+    """Sessions come in batches, with ids before, between and after: older ones may be mined later."""
     about: dict[str, set[str]] = {}
     placed: dict[str, str] = {}
     for batch in batches:
@@ -280,7 +285,7 @@ def test_a_bill_is_the_same_with_and_without_its_year(session, texts, found):
     assert bills([pair(i, text, 0, 1, session=session) for i, text in enumerate(texts)]) == found
 
 
-def test_boilerplate_is_thinned_and_recurring_rows_are_named():
+def test_boilerplate_is_thinned_and_rows_that_recur_are_named():
     def row(i, text, session="s1"):
         return Example(
             build_prompt("algo que se dijo"),
@@ -302,7 +307,7 @@ def test_boilerplate_is_thinned_and_recurring_rows_are_named():
         row(0, "El orden del día fue aprobado por unanimidad", "s2"),
         row(1, "Un asunto enteramente nuevo sobre el río.", "s2"),
     ]
-    assert recurring(val, kept) == ["s2:0"]
+    assert list(twins(val, kept)) == ["s2:0"]
 
 
 def test_tokens_are_counted_as_the_trainer_sees_them(settings):
@@ -334,11 +339,11 @@ def test_a_dataset_is_written_whole_or_not_at_all(tmp_path):
     good = build_examples([pair(0, "Pidió un informe por escrito.", 1.0, 9.0)]).examples[0]
     bad = Example(good.prompt, [{"role": "assistant", "content": "<w:p><w:r>"}], "x:1", "x", "pm", 0, 9, 0.9)
     with pytest.raises(InputError, match="answer XML"):
-        write_dataset([good], [bad], tmp_path / "d", {})
+        write_dataset([good], [bad], tmp_path / "d")
     assert not (tmp_path / "d").exists()
     with pytest.raises(InputError, match="train and val"):
-        write_dataset([good], [good], tmp_path / "d", {})
-    files = write_dataset([good], [], tmp_path / "d", {"tenant": "pm"})
+        write_dataset([good], [good], tmp_path / "d")
+    files = write_dataset([good], [], tmp_path / "d")
     assert read_jsonl(files["train.jsonl"], Example) == [good]
     assert json.loads(files["train.sharegpt.jsonl"].read_text())["conversations"][-1] == {
         "from": "assistant",
@@ -409,9 +414,9 @@ def test_a_row_that_is_not_nfc_is_composed_on_the_way_in_and_refused_on_the_way_
     )
     assert validate_row(bad) == "text: not NFC"
     with pytest.raises(InputError, match="2026-01-01:0000-0000: text: not NFC"):
-        write_dataset([bad], [], tmp_path / "d", {})
+        write_dataset([bad], [], tmp_path / "d")
     assert not (tmp_path / "d").exists()
-    write_dataset(rows, [], tmp_path / "d", {})
+    write_dataset(rows, [], tmp_path / "d")
     assert all(
         unicodedata.is_normalized("NFC", p.read_bytes().decode("utf-8")) for p in (tmp_path / "d").iterdir()
     )
@@ -462,13 +467,13 @@ def test_every_rule_of_the_schema_refuses_its_row(change, problem, tmp_path):
     assert validate_row(GOOD) is None
     assert (validate_row(replace(GOOD, **change)) or "").startswith(problem)
     with pytest.raises(InputError):
-        write_dataset([replace(GOOD, **change)], [], tmp_path / "d", {})
+        write_dataset([replace(GOOD, **change)], [], tmp_path / "d")
     assert not (tmp_path / "d").exists()
 
 
 def test_an_id_twice_is_refused(tmp_path):
     with pytest.raises(InputError, match="two rows have this id"):
-        write_dataset([GOOD, GOOD], [], tmp_path / "d", {})
+        write_dataset([GOOD, GOOD], [], tmp_path / "d")
 
 
 @given(st.integers(0, 10_000), st.integers(0, 3))
@@ -512,8 +517,6 @@ def test_near_duplicates_name_their_twin():
 
 
 def test_who_presides_is_told_and_silence_has_the_same_context_as_speech():
-    from astra_lib.formatter import presiding, role_of
-
     turns = [
         Block(t * 10.0, t * 10 + 9.0, "chair" if t % 2 == 0 else f"speaker {t}", "dice algo en la sesión")
         for t in range(9)
@@ -526,7 +529,37 @@ def test_who_presides_is_told_and_silence_has_the_same_context_as_speech():
 
 @given(st.integers(0, 2**32))
 def test_one_row_in_eight_has_no_context(variant):
-    from astra_lib.formatter import Context, taught
-
     seen = taught(Context("punto", "antes", "presidencia"), variant)
     assert seen == (Context() if variant % 8 == 0 else Context("punto", "antes", "presidencia"))
+
+
+@given(st.lists(names, max_size=3 * CONTEXT_WORDS))
+def test_an_agenda_item_counts_as_cut_when_the_prompt_shows_less_than_all_of_it(words):
+    item = "  ".join(words)
+    user = build_prompt("se abre el debate", Context(agenda=item))[1]["content"]
+    shown = user.split("\n")[0].removeprefix("Punto: ").split() if words else []
+    assert words[: len(shown)] == shown
+    assert Context(agenda=item).agenda_is_cut == (len(shown) < len(words))
+
+
+def test_the_context_of_a_row_is_kept_as_the_prompt_was_built_with_it():
+    item = "4. Primer debate del proyecto de acuerdo sobre el alumbrado público de la ladera"
+    session = [pair(0, item, None, None, "heading")]
+    session += [pair(i, f"Expuso el asunto número {i}.", i * 70, i * 70 + 40) for i in range(1, 30)]
+    built = build_examples(session)
+    for row in built.examples:
+        context, user = built.contexts[row.id], row.prompt[1]["content"]
+        assert ("Punto: " in user) == bool(context.agenda) == context.agenda_is_cut
+    assert 0 < sum(not built.contexts[row.id].agenda for row in built.examples) < len(built.examples) / 2
+
+
+def test_a_paragraph_without_times_cannot_be_put_into_a_unit():
+    with pytest.raises(InputError, match="2026-01-01, paragraph 3.*without times.*rejection"):
+        units([pair(3, "Pidió luz.", None, None)])
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1))
+def test_five_numbers_are_values_that_occur_in_order(values):
+    numbers = list(five_numbers(values).values())
+    assert set(numbers) <= set(values) and numbers == sorted(numbers)
+    assert numbers[0] == min(values) and numbers[-1] == max(values) and five_numbers([]) == {}

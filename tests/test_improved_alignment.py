@@ -1,21 +1,17 @@
 """The 42-minute block: a paragraph whose words come back much later must not swallow what lies between.
 
-An aligner that takes the outermost matching words of a paragraph as its span turned one motion, read at the start of
-a debate and quoted again at its end, into a single block of 42 minutes. The document here has that trap three times.
+An aligner that takes the outermost matching words of a paragraph as its span turned one motion, read at the
+start of a debate and quoted again at its end, into a single block of 42 minutes. The document here has that
+trap three times.
 """
-
-import sys
-from pathlib import Path
 
 import pytest
 
-from astra_lib.aligner import align, overlap, score
+from astra_lib.alignment import align, overlap, score
 from astra_lib.core.records import Paragraph
 from astra_lib.core.settings import load
 from astra_lib.text import tokens
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks" / "align"))
-from sessions import Built, Clock, Lexicon, _finish, summarise  # noqa: E402
+from benchmarks.align.sessions import Built, Clerk, Clock, Lexicon, finish, summarise
 
 PARAMS = load({}).align
 ECHO_S = 42 * 60
@@ -23,38 +19,30 @@ ECHO_S = 42 * 60
 
 @pytest.fixture(scope="module")
 def document() -> Built:
-    """Three debates of 45 minutes. Each opens with a motion that is quoted, whole or in part, 42 minutes later, unwritten."""
+    """Three debates of 45 minutes. Each opens with a motion that is quoted 42 minutes later, unwritten."""
     import numpy as np
 
     rng = np.random.default_rng(42)
-    lexicon, clock = Lexicon(rng), Clock(rng)
-    texts: list[str] = []
-    gold = []
-
-    def write(text: str, kind: str, span) -> None:
-        gold.append(
-            {"paragraph": len(texts), "kind": kind, "start": span and span[0], "end": span and span[1]}
-        )
-        texts.append(text)
-
+    lexicon, clock, clerk = Lexicon(rng), Clock(rng), Clerk()
     for debate in range(3):
         begun = clock.now
         motion = [w for _ in range(3) for w in lexicon.sentence()]
-        write(" ".join(motion), "motion", clock.say(motion, "S0", 0.05))
+        clerk.write("motion", " ".join(motion), clock.say(motion, "S0", 0.05))
         while clock.now < begun + ECHO_S - 60:
             words = [w for _ in range(int(rng.integers(2, 6))) for w in lexicon.sentence()]
             draw, speaker = rng.random(), f"S{int(rng.integers(1, 8))}"
             span = clock.say(words, speaker, 0.08)
             clock.wait(0.5)
             if draw < 0.4:
-                write(" ".join(words), "verbatim", span)
+                clerk.write("verbatim", " ".join(words), span)
             elif draw < 0.75:
-                write(summarise(words, rng, 0.5, lexicon, shuffle=False, filler=0), "summary", span)
+                text = summarise(words, rng, 0.5, lexicon, shuffle=False, filler=0)
+                clerk.write("summary", text, span)
         clock.wait(max(0.0, begun + ECHO_S - clock.now))
         clock.say(motion if debate < 2 else motion[-len(motion) // 2 :], "S0", 0.05)
         clock.wait(5)
         lexicon.new_topic()
-    return _finish("forty-two-minutes", clock, texts, gold, rng, 0.0, 0.0)
+    return finish("forty-two-minutes", clock, clerk, rng, moved=0.0, lost_s=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +51,7 @@ def alignment(document):
 
 
 def hull(paragraph: Paragraph, document: Built) -> float:
-    """Seconds between the first and the last run of four words that paragraph and speech share: the old span."""
+    """Seconds from the first to the last run of four words that paragraph and speech share: the old span."""
     heard = [t for w in document.transcript.words for t in (tokens(w.text) or [""])]
     wanted = tokens(paragraph.text)
     runs = {tuple(wanted[i : i + 4]) for i in range(len(wanted) - 3)}

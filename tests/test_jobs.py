@@ -96,9 +96,9 @@ def test_an_acta_of_another_session_is_not_aligned_with_confidence(source, tmp_p
 
 
 def test_a_killed_mining_leaves_no_half_session(source, tmp_path, settings, monkeypatch):
-    from astra_lib import aligner
+    from astra_lib.alignment import Alignment
 
-    monkeypatch.setattr(aligner.Alignment, "report", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    monkeypatch.setattr(Alignment, "report", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     session = mine.discover(source, "manantial", {})[0][0]
     (tmp_path / "out").mkdir()
     with pytest.raises(KeyboardInterrupt):

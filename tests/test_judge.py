@@ -1,4 +1,4 @@
-"""The Judge must say no to what is worse, invalid, invented or unproven, and yes to what is clearly better."""
+"""The Judge says no to what is worse, invalid, invented or unproven, and yes to what is clearly better."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ def hearing(sessions: int = 4, each: int = 5):
     for s in range(sessions):
         for i in range(each):
             key, topic = f"s{s}:{i}", TOPICS[i % 5]
-            gold = f"Manifestó que {topic} requiere atención inmediata y pidió {10 + i} millones para {2026 + s}."
+            asked = f"pidió {10 + i} millones para {2026 + s}"
+            gold = f"Manifestó que {topic} requiere atención inmediata y {asked}."
             said = f"Intervención: yo pido atención para {topic}, son {10 + i} millones en el {2026 + s}"
             rows.append(
                 Example(
@@ -247,7 +248,7 @@ def test_the_interval_holds_the_mean_and_mirrors(values):
 
 
 def test_a_clerk_who_repeats_himself_does_not_raise_the_floor(encoder):
-    """Twenty hand-overs are alike; taken for strangers they would put the floor above what any honest answer reaches."""
+    """Twenty hand-overs are alike; taken for strangers they would put the floor above every honest answer."""
     from astra_lib.judge import similarities, unrelated_pairs
 
     own = [
@@ -258,3 +259,42 @@ def test_a_clerk_who_repeats_himself_does_not_raise_the_floor(encoder):
     floor = similarities(formulas + own, formulas + own, encoder)[1]
     assert floor < 0.6
     assert not unrelated_pairs(formulas)
+
+
+@pytest.mark.parametrize("level", [95, 1.0, 0.0, -0.5, float("nan"), float("inf")])
+def test_a_confidence_level_that_is_not_a_share_is_refused(level):
+    """95 makes every bound NaN, and with NaN every comparison is false: no gate would close."""
+    rows, good, bad = hearing()
+    with pytest.raises(InputError, match="0.95, not 95"):
+        judge(rows, bad, incumbent=good, gates=Gates(confidence_level=level))
+    with pytest.raises(InputError, match="0.95, not 95"):
+        paired_interval({"a": 1.0, "b": 2.0}, {"a": 1.0, "b": 1.0}, level)
+
+
+def test_the_setting_is_refused_before_any_model_writes(tmp_path):
+    from astra_lib.core.settings import load
+    from jobs.judge import declare, hear
+
+    wrong = load({"ASTRA_JUDGE_CONFIDENCE_LEVEL": "95", "ASTRA_DATA_DIR": str(tmp_path)})
+    with pytest.raises(InputError, match="confidence_level"):
+        declare({"tenant": "t", "train_run": ""}, wrong)
+    with pytest.raises(InputError, match="confidence_level"):
+        hear([], tmp_path / "adapter.zip", tmp_path / "out", wrong, engine=None)
+
+
+def test_a_comparison_that_is_not_a_number_is_refused():
+    class Overflowing:
+        def encode(self, texts):
+            import numpy as np
+
+            return np.full((len(texts), 2), np.nan)
+
+    rows, good, bad = hearing()
+    with pytest.raises(InputError, match="difference in similarity is not a number"):
+        judge(rows, good, incumbent=bad, encoder=Overflowing())
+
+
+def test_equal_models_have_an_interval_of_no_width_and_no_warning(recwarn):
+    same = {"a": 0.5, "b": 0.25, "c": 0.75}
+    assert paired_interval(same, same) == {"delta": 0.0, "ci_low": 0.0, "ci_high": 0.0, "sessions": 3}
+    assert not recwarn.list

@@ -97,6 +97,34 @@ def test_canonical_json_is_one_text_per_value() -> None:
         dumps(float("nan"))
 
 
+TALK = {"session_id": "s", "tenant": "t", "duration": 1}
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ([], "row 7: Transcript: expected a JSON object."),
+        ({"session_id": "s", "tenant": "t"}, "row 7: Transcript: the field 'duration' is missing."),
+        ({**TALK, "surprise": 1}, "row 7: Transcript: unknown field 'surprise'."),
+        ({"surprise": 1}, "row 7: Transcript: unknown field 'surprise'."),
+        ({**TALK, "words": [1]}, "row 7: Transcript: words.0: expected a JSON object."),
+        ({**TALK, "words": [{"text": "luz"}]}, "row 7: Transcript: the field 'words.0.start' is missing."),
+        (
+            {**TALK, "words": [{"text": "luz", "start": "pronto", "end": 1}]},
+            "row 7: Transcript: words.0.start: Input should be a valid number, unable to parse string",
+        ),
+        (
+            {**TALK, "words": [{"text": None, "start": 0, "end": 1}]},
+            "row 7: Transcript: words.0.text: Input should be a valid string.",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_record_is_said_with_file_and_field(row: object, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        from_dict(Transcript, row, where="row 7")
+    assert str(caught.value).startswith(said) and caught.value.remedy
+
+
 @pytest.mark.parametrize(
     "row",
     [
@@ -137,7 +165,7 @@ def test_canonical_json_is_one_text_per_value() -> None:
 )
 def test_json_of_another_shape_is_refused_with_its_place(row: object) -> None:
     with pytest.raises(InputError, match="row 7") as caught:
-        from_dict(Transcript, row, where="row 7")  # type: ignore[arg-type]
+        from_dict(Transcript, row, where="row 7")
     assert "\n" not in str(caught.value)
 
 
@@ -189,7 +217,7 @@ def test_writing_replaces_whole_files_only(tmp_path: Path) -> None:
 
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
-    """The limit on a file's size stands in for a full disk; and a kill in mid-write leaves the old file too."""
+    """The limit on a file's size stands in for a full disk; a kill in mid-write leaves the old file too."""
     path = atomic_write(tmp_path / "kept", "before")
     script = (
         "import os, resource, sys\nfrom astra_lib.core.records import atomic_write\n"

@@ -1,4 +1,4 @@
-"""Privacy: placeholders that come back byte for byte, nothing personal left, figures of law and money untouched."""
+"""Privacy: placeholders that come back byte for byte, nothing personal left, figures of law untouched."""
 
 from __future__ import annotations
 
@@ -122,12 +122,14 @@ def test_one_person_one_placeholder_in_every_form(scrubber):
 
 def test_roles_are_kept_and_strangers_apart():
     text = (
-        "El ciudadano Plutarco Quimbaya Ome habló con la doctora Nohelia Vivas Ferro. El señor Quimbaya insistió. "
+        "El ciudadano Plutarco Quimbaya Ome habló con la doctora Nohelia Vivas Ferro. El señor "
+        "Quimbaya insistió. "
         "La secretaria Rosalba Giraldo Tangarife leyó."
     )
     masked = Scrubber("manantial", ROSTER).mask(text).text
     assert masked == (
-        "El ciudadano [CIUDADANO_01] habló con la doctora [FUNCIONARIO_02]. El señor [CIUDADANO_01] insistió. "
+        "El ciudadano [CIUDADANO_01] habló con la doctora [FUNCIONARIO_02]. El señor [CIUDADANO_01] "
+        "insistió. "
         "La secretaria [FUNCIONARIO_01] leyó."
     )
 
@@ -143,7 +145,10 @@ def test_a_namesake_is_not_the_councillor(scrubber):
 
 
 def test_a_list_of_councillors_stays_a_list(scrubber):
-    text = "Aurelio Benavides Cuartas\nMarcela Ospina Latorre\nH.C. Luz Adriana Toro Villada\nCONCEJO MUNICIPAL DE PUERTO MANANTIAL"
+    text = (
+        "Aurelio Benavides Cuartas\nMarcela Ospina Latorre\nH.C. Luz Adriana Toro Villada\n"
+        "CONCEJO MUNICIPAL DE PUERTO MANANTIAL"
+    )
     assert (
         scrubber.mask(text).text
         == "[CONCEJAL_01]\n[CONCEJAL_02]\nH.C. [CONCEJAL_04]\nCONCEJO MUNICIPAL DE PUERTO MANANTIAL"
@@ -251,7 +256,8 @@ def test_a_name_over_three_runs_is_one_placeholder(scrubber):
         '<w:r><w:t xml:space="preserve"> Urrea Galvis votó &amp; salió</w:t></w:r></w:p>'
     )
     assert scrubber.mask(xml).text == (
-        '<w:p><w:r><w:t>El concejal [CONCEJAL_05]</w:t></w:r><w:r><w:t xml:space="preserve"> votó &amp; salió</w:t></w:r></w:p>'
+        '<w:p><w:r><w:t>El concejal [CONCEJAL_05]</w:t></w:r><w:r><w:t xml:space="preserve"> votó '
+        "&amp; salió</w:t></w:r></w:p>"
     )
 
 
@@ -481,7 +487,10 @@ def test_the_gate_lets_clean_files_pass_and_fails_closed(tmp_path):
     clean.write_text(
         json.dumps(
             {
-                "content": "[CONCEJAL_01] del [PARTIDO_2] citó el Acuerdo 0997 de 2019, $74.768 millones, contrato 3102345678, el toro y la mora.",
+                "content": (
+                    "[CONCEJAL_01] del [PARTIDO_2] citó el Acuerdo 0997 de 2019, $74.768 millones, "
+                    "contrato 3102345678, el toro y la mora."
+                ),
                 "start_ms": 3101234567,
                 "sha": "3" * 64,
             }
@@ -497,7 +506,8 @@ def test_the_gate_lets_clean_files_pass_and_fails_closed(tmp_path):
 
 def test_what_the_scrubber_masks_the_gate_passes(scrubber, tmp_path):
     texts = [
-        "El concejal Hernán Darío Quiceno Mora y la señora Nubia Restrepo Cano, cédula 30.298.456, Cra. 23 # 45-56, 312 456 7890, ana@x.co",
+        "El concejal Hernán Darío Quiceno Mora y la señora Nubia Restrepo Cano, cédula 30.298.456, "
+        "Cra. 23 # 45-56, 312 456 7890, ana@x.co",
         "TORO VILLADA LUZ ADRIANA PRESENTE",
         "tres uno dos cuatro cinco seis siete ocho nueve cero",
     ]
@@ -569,8 +579,9 @@ def test_phonetic_key_joins_what_sounds_alike():
 
 # ---- what a recogniser makes of it
 NOISE = (
-    "seramos este tema porsupuesto y apuevan el articulamo del proyeto con la plenalia informala aproamos el decisolio "
-    "presidente buenas taldes companelos este es un informre del alcantarialo y de la semala que pasa rapimo sin permon de namie "
+    "seramos este tema porsupuesto y apuevan el articulamo del proyeto con la plenalia informala "
+    "aproamos el decisolio presidente buenas taldes companelos este es un informre del alcantarialo "
+    "y de la semala que pasa rapimo sin permon de namie "
 )
 
 
@@ -583,8 +594,8 @@ def test_misheard_ordinary_words_are_no_names(scrubber):
 def test_a_misheard_name_gets_the_placeholder_of_the_acta(scrubber):
     acta = "Intervino la doctora Catalina Guarnizo Peláez y el concejal Camilo Esteban Urrea Galvis."
     talk = (
-        "tiene la palabra el onorable consejal camino estevan urea galvis y luego la señora catalina guanizo pelaes por "
-        + NOISE
+        "tiene la palabra el onorable consejal camino estevan urea galvis y luego la señora catalina "
+        "guanizo pelaes por " + NOISE
     )
     written, said = scrubber.entities([acta, talk], [talk])
     assert [e.replacement for e in said] == [e.replacement for e in reversed(written)]
@@ -622,8 +633,8 @@ def test_a_ceremony_of_rare_names_is_no_bad_recording(scrubber, case):
 
 def test_well_heard_courtesies_are_nobody(scrubber):
     talk = (
-        "Muchas gracias, presidente. Muy buenas tardes a las señoras y señores. Muchas gracias, que no se diga que no hubo tiempo. "
-        * 3
+        "Muchas gracias, presidente. Muy buenas tardes a las señoras y señores. Muchas gracias, que "
+        "no se diga que no hubo tiempo. " * 3
     )
     assert scrubber.entities([talk], [talk])[0] == []
 

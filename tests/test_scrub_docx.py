@@ -1,4 +1,4 @@
-"""A Word file's other places: properties, comments, authors, headers, alt texts, links, its name. Each leaks alone; the copy does not."""
+"""A Word file's other places, from properties to links: a name leaks from each, and from none in the copy."""
 
 from __future__ import annotations
 
@@ -18,15 +18,24 @@ from .test_scrub import ROSTER
 from .wordfiles import NS, Clerk, sample_acta, write_docx
 
 WHO = "Rosalba Giraldo Tangarife"  # the secretary general of the roster
-VT = 'xmlns="http://schemas.openxmlformats.org/officeDocument/2006/custom-properties" xmlns:vt="http://schemas.openxmlformats.org/officeDocument/2006/docPropsVTypes"'
+VT = (
+    'xmlns="http://schemas.openxmlformats.org/officeDocument/2006/custom-properties" '
+    'xmlns:vt="http://schemas.openxmlformats.org/officeDocument/2006/docPropsVTypes"'
+)
 APP = 'xmlns="http://schemas.openxmlformats.org/officeDocument/2006/extended-properties"'
-CORE = 'xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/core-properties" xmlns:dc="http://purl.org/dc/elements/1.1/"'
+CORE = (
+    'xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/core-properties" '
+    'xmlns:dc="http://purl.org/dc/elements/1.1/"'
+)
 P15 = 'xmlns:w15="http://schemas.microsoft.com/office/word/2012/wordml"'
 PLAIN = "<w:p><w:r><w:t>La sesión terminó a las once.</w:t></w:r></w:p>"
 SPLIT = "".join(
     f"<w:r><w:t xml:space='preserve'>{x}</w:t></w:r>" for x in ("Rosal", "ba Gir", "aldo ", "Tangarife")
 )
-DELETED = f'<w:p><w:del w:id="1" w:author="x"><w:r><w:delText>{WHO}</w:delText></w:r></w:del><w:r><w:t>Hoy.</w:t></w:r></w:p>'
+DELETED = (
+    f'<w:p><w:del w:id="1" w:author="x"><w:r><w:delText>{WHO}</w:delText></w:r></w:del><w:r><w:t>'
+    f"Hoy.</w:t></w:r></w:p>"
+)
 INNER = f"<w:p><w:r><w:t>{WHO}</w:t></w:r></w:p>"
 PICTURE = Clerk(1).picture().replace("Retrato de Ofelia Quintanar", f"Retrato de {WHO}")
 # place -> (body, further parts)
@@ -38,31 +47,41 @@ PLACES: dict[str, tuple[str, dict[str, str]]] = {
         {},
     ),
     "author of a format": (
-        f'<w:p><w:pPr><w:pPrChange w:id="9" w:author="{WHO}"><w:pPr/></w:pPrChange></w:pPr><w:r><w:t>hoy</w:t></w:r></w:p>',
+        f'<w:p><w:pPr><w:pPrChange w:id="9" w:author="{WHO}"><w:pPr/></w:pPrChange></w:pPr><w:r><w:t>'
+        f"hoy</w:t></w:r></w:p>",
         {},
     ),
     "alt text": (PLAIN + f"<w:p>{PICTURE}</w:p>", {}),
     "content control": (
         PLAIN
-        + f'<w:sdt><w:sdtPr><w:alias w:val="Firma de {WHO}"/></w:sdtPr><w:sdtContent>{PLAIN}</w:sdtContent></w:sdt>',
+        + (
+            f'<w:sdt><w:sdtPr><w:alias w:val="Firma de {WHO}"/></w:sdtPr><w:sdtContent>'
+            f"{PLAIN}</w:sdtContent></w:sdt>"
+        ),
         {},
     ),
     "core properties": (
         PLAIN,
         {
-            "docProps/core.xml": f"<cp:coreProperties {CORE}><dc:creator>{WHO}</dc:creator></cp:coreProperties>"
+            "docProps/core.xml": (
+                f"<cp:coreProperties {CORE}><dc:creator>{WHO}</dc:creator></cp:coreProperties>"
+            )
         },
     ),
     "who saved it": (
         PLAIN,
         {
-            "docProps/core.xml": f"<cp:coreProperties {CORE}><cp:lastModifiedBy>{WHO}</cp:lastModifiedBy></cp:coreProperties>"
+            "docProps/core.xml": (
+                f"<cp:coreProperties {CORE}><cp:lastModifiedBy>{WHO}</cp:lastModifiedBy></cp:coreProperties>"
+            )
         },
     ),
     "title": (
         PLAIN,
         {
-            "docProps/core.xml": f"<cp:coreProperties {CORE}><dc:title>Acta de {WHO}</dc:title></cp:coreProperties>"
+            "docProps/core.xml": (
+                f"<cp:coreProperties {CORE}><dc:title>Acta de {WHO}</dc:title></cp:coreProperties>"
+            )
         },
     ),
     "app properties": (
@@ -72,25 +91,36 @@ PLACES: dict[str, tuple[str, dict[str, str]]] = {
     "custom properties": (
         PLAIN,
         {
-            "docProps/custom.xml": f'<Properties {VT}><property fmtid="{{D5CDD505-2E9C-101B-9397-08002B2CF9AE}}" pid="2" name="Elaboró"><vt:lpwstr>{WHO}</vt:lpwstr></property></Properties>'
+            "docProps/custom.xml": (
+                f'<Properties {VT}><property fmtid="{{D5CDD505-2E9C-101B-9397-08002B2CF9AE}}" pid="2" '
+                f'name="Elaboró"><vt:lpwstr>{WHO}</vt:lpwstr></property></Properties>'
+            )
         },
     ),
     "comment": (
         PLAIN,
         {
-            "word/comments.xml": f'<w:comments {NS}><w:comment w:id="1" w:author="x">{INNER}</w:comment></w:comments>'
+            "word/comments.xml": (
+                f'<w:comments {NS}><w:comment w:id="1" w:author="x">{INNER}</w:comment></w:comments>'
+            )
         },
     ),
     "author of a comment": (
         PLAIN,
         {
-            "word/comments.xml": f'<w:comments {NS}><w:comment w:id="1" w:author="{WHO}" w:initials="RGT">{PLAIN}</w:comment></w:comments>'
+            "word/comments.xml": (
+                f'<w:comments {NS}><w:comment w:id="1" w:author="{WHO}" w:initials="RGT">'
+                f"{PLAIN}</w:comment></w:comments>"
+            )
         },
     ),
     "people": (
         PLAIN,
         {
-            "word/people.xml": f'<w15:people {P15}><w15:person w15:author="{WHO}"><w15:presenceInfo w15:providerId="AD" w15:userId="rosalba.giraldo@concejo.example"/></w15:person></w15:people>'
+            "word/people.xml": (
+                f'<w15:people {P15}><w15:person w15:author="{WHO}"><w15:presenceInfo w15:providerId="AD" '
+                f'w15:userId="rosalba.giraldo@concejo.example"/></w15:person></w15:people>'
+            )
         },
     ),
     "header": (PLAIN, {"word/header1.xml": f"<w:hdr {NS}>{INNER}</w:hdr>"}),
@@ -103,7 +133,10 @@ PLACES: dict[str, tuple[str, dict[str, str]]] = {
     "document variable": (
         PLAIN,
         {
-            "word/settings.xml": f'<w:settings {NS}><w:docVars><w:docVar w:name="firma" w:val="{WHO}"/></w:docVars></w:settings>'
+            "word/settings.xml": (
+                f'<w:settings {NS}><w:docVars><w:docVar w:name="firma" w:val="{WHO}"/></w:docVars>'
+                f"</w:settings>"
+            )
         },
     ),
 }

@@ -85,24 +85,6 @@ def test_wer_words_keep_what_a_clerk_would_correct():
     assert text.wer_words("") == []
 
 
-@pytest.mark.parametrize(
-    ("sample", "code"),
-    [
-        (
-            "la sesión de hoy se abre con el llamado a lista de los concejales que están en el recinto y con la lectura",
-            "es",
-        ),
-        (
-            "the session of today is opened and the roll is called for all of the members that are in the room with us",
-            "en",
-        ),
-        ("hola", None),
-    ],
-)
-def test_languages(sample, code):
-    assert text.guess_language(sample) == code
-
-
 def test_what_sounds_alike_has_one_key():
     for one, other in [
         ("echeverri", "echeberry"),

@@ -1,4 +1,4 @@
-"""Messy Word files as clerks leave them, made from nothing: every word and picture in them is invented here."""
+"""Messy Word files as clerks leave them, made from nothing: every word and picture in them is invented."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ import random
 import struct
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape
 
+from astra_lib.core.records import Paragraph
+from astra_lib.minutes import Minutes
+
+MAIN = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 NS = (
-    'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main" '
+    f'xmlns:w="{MAIN}" '
     'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships" '
     'xmlns:wp="http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing" '
     'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main" '
@@ -21,41 +27,88 @@ NS = (
     'xmlns:w14="http://schemas.microsoft.com/office/word/2010/wordml" mc:Ignorable="w14"'
 )
 OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+DRAWING = "http://schemas.openxmlformats.org/drawingml/2006"
+SHAPES = "http://schemas.microsoft.com/office/word/2010/wordprocessingShape"
 WML = "application/vnd.openxmlformats-officedocument.wordprocessingml"
 
-STYLES = f"""<w:styles {NS}>
-<w:docDefaults><w:rPrDefault><w:rPr><w:rFonts w:ascii="Calibri" w:hAnsi="Calibri" w:cs="Times New Roman"/><w:sz w:val="22"/><w:lang w:val="es-CO"/></w:rPr></w:rPrDefault>
-<w:pPrDefault><w:pPr><w:spacing w:after="0" w:line="240" w:lineRule="auto"/></w:pPr></w:pPrDefault></w:docDefaults>
-<w:style w:type="paragraph" w:default="1" w:styleId="Normal"><w:name w:val="Normal"/><w:qFormat/></w:style>
-<w:style w:type="character" w:default="1" w:styleId="Fuentedeprrafopredeter"><w:name w:val="Default Paragraph Font"/></w:style>
-<w:style w:type="table" w:default="1" w:styleId="Tablanormal"><w:name w:val="Normal Table"/><w:tblPr><w:tblInd w:w="0" w:type="dxa"/><w:tblCellMar><w:left w:w="108" w:type="dxa"/><w:right w:w="108" w:type="dxa"/></w:tblCellMar></w:tblPr></w:style>
-<w:style w:type="table" w:styleId="Tablaconcuadrcula"><w:name w:val="Table Grid"/><w:basedOn w:val="Tablanormal"/><w:tblPr><w:tblBorders><w:top w:val="single" w:sz="4" w:space="0" w:color="auto"/><w:left w:val="single" w:sz="4" w:space="0" w:color="auto"/><w:bottom w:val="single" w:sz="4" w:space="0" w:color="auto"/><w:right w:val="single" w:sz="4" w:space="0" w:color="auto"/><w:insideH w:val="single" w:sz="4" w:space="0" w:color="auto"/><w:insideV w:val="single" w:sz="4" w:space="0" w:color="auto"/></w:tblBorders></w:tblPr></w:style>
-<w:style w:type="paragraph" w:styleId="Ttulo1"><w:name w:val="heading 1"/><w:basedOn w:val="Normal"/><w:next w:val="Normal"/><w:pPr><w:keepNext/><w:outlineLvl w:val="0"/></w:pPr><w:rPr><w:b/><w:sz w:val="26"/></w:rPr></w:style>
-<w:style w:type="paragraph" w:styleId="Sinespaciado"><w:name w:val="No Spacing"/><w:qFormat/></w:style>
-<w:style w:type="paragraph" w:styleId="Prrafodelista"><w:name w:val="List Paragraph"/><w:basedOn w:val="Normal"/><w:pPr><w:ind w:left="720"/><w:contextualSpacing/></w:pPr></w:style>
-<w:style w:type="paragraph" w:styleId="Lista"><w:name w:val="List"/><w:basedOn w:val="Normal"/></w:style>
-<w:style w:type="paragraph" w:styleId="Encabezado"><w:name w:val="header"/><w:basedOn w:val="Normal"/></w:style>
-<w:style w:type="paragraph" w:styleId="Textonotapie"><w:name w:val="footnote text"/><w:basedOn w:val="Normal"/><w:rPr><w:sz w:val="18"/></w:rPr></w:style>
-<w:style w:type="character" w:styleId="Refdenotaalpie"><w:name w:val="footnote reference"/><w:rPr><w:vertAlign w:val="superscript"/></w:rPr></w:style>
-<w:style w:type="character" w:styleId="Hipervnculo"><w:name w:val="Hyperlink"/><w:rPr><w:color w:val="0563C1"/><w:u w:val="single"/></w:rPr></w:style>
-</w:styles>"""
+ARIAL = '<w:rFonts w:ascii="Arial" w:hAnsi="Arial" w:cs="Arial"/>'
+CHANGED = 'w:author="Ofelia Quintanar" w:date="2026-03-02T10:00:00Z"'
+
+
+def _style(kind: str, identifier: str, name: str, inner: str = "", default: bool = False) -> str:
+    first = ' w:default="1"' if default else ""
+    return (
+        f'<w:style w:type="{kind}"{first} w:styleId="{identifier}">'
+        f'<w:name w:val="{name}"/>{inner}</w:style>\n'
+    )
+
+
+def _borders(*sides: str) -> str:
+    lines = "".join(f'<w:{side} w:val="single" w:sz="4" w:space="0" w:color="auto"/>' for side in sides)
+    return f"<w:tblBorders>{lines}</w:tblBorders>"
+
+
+NORMAL = '<w:basedOn w:val="Normal"/>'
+HEADING = (
+    '<w:next w:val="Normal"/><w:pPr><w:keepNext/><w:outlineLvl w:val="0"/></w:pPr>'
+    '<w:rPr><w:b/><w:sz w:val="26"/></w:rPr>'
+)
+CELL_MARGINS = (
+    '<w:tblPr><w:tblInd w:w="0" w:type="dxa"/><w:tblCellMar><w:left w:w="108" w:type="dxa"/>'
+    '<w:right w:w="108" w:type="dxa"/></w:tblCellMar></w:tblPr>'
+)
+ALL_BORDERS = _borders("top", "left", "bottom", "right", "insideH", "insideV")
+GRID = f'<w:basedOn w:val="Tablanormal"/><w:tblPr>{ALL_BORDERS}</w:tblPr>'
+LISTED = '<w:pPr><w:ind w:left="720"/><w:contextualSpacing/></w:pPr>'
+RAISED = '<w:rPr><w:vertAlign w:val="superscript"/></w:rPr>'
+LINKED = '<w:rPr><w:color w:val="0563C1"/><w:u w:val="single"/></w:rPr>'
+DEFAULTS = (
+    "<w:docDefaults><w:rPrDefault><w:rPr>"
+    '<w:rFonts w:ascii="Calibri" w:hAnsi="Calibri" w:cs="Times New Roman"/>'
+    '<w:sz w:val="22"/><w:lang w:val="es-CO"/></w:rPr></w:rPrDefault>\n'
+    '<w:pPrDefault><w:pPr><w:spacing w:after="0" w:line="240" w:lineRule="auto"/></w:pPr></w:pPrDefault>'
+    "</w:docDefaults>\n"
+)
+STYLES = "".join(
+    (
+        f"<w:styles {NS}>\n{DEFAULTS}",
+        _style("paragraph", "Normal", "Normal", "<w:qFormat/>", default=True),
+        _style("character", "Fuentedeprrafopredeter", "Default Paragraph Font", default=True),
+        _style("table", "Tablanormal", "Normal Table", CELL_MARGINS, default=True),
+        _style("table", "Tablaconcuadrcula", "Table Grid", GRID),
+        _style("paragraph", "Ttulo1", "heading 1", NORMAL + HEADING),
+        _style("paragraph", "Sinespaciado", "No Spacing", "<w:qFormat/>"),
+        _style("paragraph", "Prrafodelista", "List Paragraph", NORMAL + LISTED),
+        _style("paragraph", "Lista", "List", NORMAL),
+        _style("paragraph", "Encabezado", "header", NORMAL),
+        _style("paragraph", "Textonotapie", "footnote text", NORMAL + '<w:rPr><w:sz w:val="18"/></w:rPr>'),
+        _style("character", "Refdenotaalpie", "footnote reference", RAISED),
+        _style("character", "Hipervnculo", "Hyperlink", LINKED),
+        "</w:styles>",
+    )
+)
 
 
 def _abstract(identifier: int, form: str, text: str) -> str:
     levels = "".join(
-        f'<w:lvl w:ilvl="{n}"><w:start w:val="1"/><w:numFmt w:val="{form}"/><w:lvlText w:val="{text.replace("%1", f"%{n + 1}")}"/>'
+        f'<w:lvl w:ilvl="{n}"><w:start w:val="1"/><w:numFmt w:val="{form}"/>'
+        f'<w:lvlText w:val="{text.replace("%1", f"%{n + 1}")}"/>'
         f'<w:lvlJc w:val="left"/><w:pPr><w:ind w:left="{720 * (n + 1)}" w:hanging="360"/></w:pPr></w:lvl>'
         for n in range(3)
     )
-    return f'<w:abstractNum w:abstractNumId="{identifier}"><w:multiLevelType w:val="hybridMultilevel"/>{levels}</w:abstractNum>'
+    kind = '<w:multiLevelType w:val="hybridMultilevel"/>'
+    return f'<w:abstractNum w:abstractNumId="{identifier}">{kind}{levels}</w:abstractNum>'
 
 
 NUMBERING = (
     f"<w:numbering {NS}>"
     + _abstract(0, "bullet", "•")
     + _abstract(1, "decimal", "%1.")
-    + '<w:num w:numId="1"><w:abstractNumId w:val="0"/></w:num><w:num w:numId="2"><w:abstractNumId w:val="1"/></w:num>'
-    + '<w:num w:numId="3"><w:abstractNumId w:val="1"/><w:lvlOverride w:ilvl="0"><w:startOverride w:val="1"/></w:lvlOverride></w:num></w:numbering>'
+    + '<w:num w:numId="1"><w:abstractNumId w:val="0"/></w:num>'
+    + '<w:num w:numId="2"><w:abstractNumId w:val="1"/></w:num>'
+    + '<w:num w:numId="3"><w:abstractNumId w:val="1"/><w:lvlOverride w:ilvl="0"><w:startOverride w:val="1"/>'
+    + "</w:lvlOverride></w:num></w:numbering>"
 )
 
 
@@ -92,8 +145,9 @@ class Clerk:
             piece, rest = rest[:cut], rest[cut:]
             lang = '<w:lang w:val="es-ES"/>' if self.rng.random() < 0.5 * self.mess else ""
             out.append(
-                f'<w:r w:rsidR="{self.rsid()}" w:rsidRPr="{self.rsid()}"><w:rPr><w:rFonts w:ascii="Arial" w:hAnsi="Arial" w:cs="Arial"/>'
-                f'{marks}<w:sz w:val="{size}"/><w:szCs w:val="{size}"/>{lang}</w:rPr><w:t xml:space="preserve">{escape(piece)}</w:t></w:r>'
+                f'<w:r w:rsidR="{self.rsid()}" w:rsidRPr="{self.rsid()}"><w:rPr>{ARIAL}'
+                f'{marks}<w:sz w:val="{size}"/><w:szCs w:val="{size}"/>{lang}</w:rPr>'
+                f'<w:t xml:space="preserve">{escape(piece)}</w:t></w:r>'
             )
             roll = self.rng.random() / max(self.mess, 0.001)
             if roll < 0.08:
@@ -101,7 +155,8 @@ class Clerk:
             elif roll < 0.14:
                 self.bookmarks += 1
                 out.append(
-                    f'<w:bookmarkStart w:id="{self.bookmarks}" w:name="_Hlk{self.bookmarks}"/><w:bookmarkEnd w:id="{self.bookmarks}"/>'
+                    f'<w:bookmarkStart w:id="{self.bookmarks}" w:name="_Hlk{self.bookmarks}"/>'
+                    f'<w:bookmarkEnd w:id="{self.bookmarks}"/>'
                 )
         return "".join(out)
 
@@ -110,8 +165,9 @@ class Clerk:
 
     def paragraph(self, inner: str, style: str = "Sinespaciado", ppr: str = "", jc: str = "both") -> str:
         return (
-            f'<w:p w14:paraId="{self.rng.randrange(1, 1 << 31):08X}" w:rsidR="{self.rsid()}" w:rsidRDefault="{self.rsid()}"><w:pPr><w:pStyle w:val="{style}"/>{ppr}'
-            f'<w:jc w:val="{jc}"/><w:rPr><w:rFonts w:ascii="Arial" w:hAnsi="Arial" w:cs="Arial"/><w:sz w:val="24"/></w:rPr></w:pPr>{inner}</w:p>'
+            f'<w:p w14:paraId="{self.rng.randrange(1, 1 << 31):08X}" w:rsidR="{self.rsid()}"'
+            f' w:rsidRDefault="{self.rsid()}"><w:pPr><w:pStyle w:val="{style}"/>{ppr}'
+            f'<w:jc w:val="{jc}"/><w:rPr>{ARIAL}<w:sz w:val="24"/></w:rPr></w:pPr>{inner}</w:p>'
         )
 
     def say(self, text: str, **how: str) -> None:
@@ -143,39 +199,54 @@ class Clerk:
             )
             trs += f'<w:tr w:rsidR="{self.rsid()}">{cells}</w:tr>'
         self.body.append(
-            '<w:tbl><w:tblPr><w:tblStyle w:val="Tablaconcuadrcula"/><w:tblW w:w="0" w:type="auto"/></w:tblPr><w:tblGrid>'
+            '<w:tbl><w:tblPr><w:tblStyle w:val="Tablaconcuadrcula"/><w:tblW w:w="0" w:type="auto"/></w:tblPr>'
+            + "<w:tblGrid>"
             + f'<w:gridCol w:w="{9000 // width}"/>' * width
             + f"</w:tblGrid>{trs}</w:tbl>"
         )
 
     def picture(self, relation: str = "rId20") -> str:
+        number = self.rng.randrange(1, 9999)
         return (
-            f'<w:r><w:drawing><wp:inline><wp:extent cx="1800000" cy="1200000"/><wp:docPr id="{self.rng.randrange(1, 9999)}" name="Foto" descr="Retrato de Ofelia Quintanar"/>'
-            '<a:graphic><a:graphicData uri="http://schemas.openxmlformats.org/drawingml/2006/picture"><pic:pic><pic:nvPicPr><pic:cNvPr id="0" name="foto.png"/><pic:cNvPicPr/></pic:nvPicPr>'
-            f'<pic:blipFill><a:blip r:embed="{relation}"/><a:stretch><a:fillRect/></a:stretch></pic:blipFill><pic:spPr><a:xfrm><a:off x="0" y="0"/><a:ext cx="1800000" cy="1200000"/></a:xfrm>'
-            '<a:prstGeom prst="rect"><a:avLst/></a:prstGeom></pic:spPr></pic:pic></a:graphicData></a:graphic></wp:inline></w:drawing></w:r>'
+            '<w:r><w:drawing><wp:inline><wp:extent cx="1800000" cy="1200000"/>'
+            f'<wp:docPr id="{number}" name="Foto" descr="Retrato de Ofelia Quintanar"/>'
+            f'<a:graphic><a:graphicData uri="{DRAWING}/picture"><pic:pic>'
+            '<pic:nvPicPr><pic:cNvPr id="0" name="foto.png"/><pic:cNvPicPr/></pic:nvPicPr>'
+            f'<pic:blipFill><a:blip r:embed="{relation}"/><a:stretch><a:fillRect/></a:stretch></pic:blipFill>'
+            '<pic:spPr><a:xfrm><a:off x="0" y="0"/><a:ext cx="1800000" cy="1200000"/></a:xfrm>'
+            '<a:prstGeom prst="rect"><a:avLst/></a:prstGeom></pic:spPr></pic:pic></a:graphicData></a:graphic>'
+            "</wp:inline></w:drawing></w:r>"
         )
 
     def textbox(self, text: str) -> str:
-        inner = self.paragraph(self.runs(text))
+        """A text box as Word keeps it: twice, for itself and for old versions of itself."""
+        box = f"<w:txbxContent>{self.paragraph(self.runs(text))}</w:txbxContent>"
         return (
-            '<w:r><mc:AlternateContent><mc:Choice Requires="wps"><w:drawing><wp:inline><wp:extent cx="2400000" cy="600000"/><wp:docPr id="77" name="Cuadro"/>'
-            '<a:graphic><a:graphicData uri="http://schemas.microsoft.com/office/word/2010/wordprocessingShape"><wps:wsp><wps:cNvSpPr txBox="1"/><wps:spPr><a:xfrm><a:off x="0" y="0"/><a:ext cx="2400000" cy="600000"/></a:xfrm><a:prstGeom prst="rect"><a:avLst/></a:prstGeom></wps:spPr>'
-            f"<wps:txbx><w:txbxContent>{inner}</w:txbxContent></wps:txbx><wps:bodyPr/></wps:wsp></a:graphicData></a:graphic></wp:inline></w:drawing></mc:Choice>"
-            f"<mc:Fallback><w:pict><v:shape><v:textbox><w:txbxContent>{inner}</w:txbxContent></v:textbox></v:shape></w:pict></mc:Fallback></mc:AlternateContent></w:r>"
+            '<w:r><mc:AlternateContent><mc:Choice Requires="wps"><w:drawing><wp:inline>'
+            '<wp:extent cx="2400000" cy="600000"/><wp:docPr id="77" name="Cuadro"/>'
+            f'<a:graphic><a:graphicData uri="{SHAPES}"><wps:wsp><wps:cNvSpPr txBox="1"/>'
+            '<wps:spPr><a:xfrm><a:off x="0" y="0"/><a:ext cx="2400000" cy="600000"/></a:xfrm>'
+            '<a:prstGeom prst="rect"><a:avLst/></a:prstGeom></wps:spPr>'
+            f"<wps:txbx>{box}</wps:txbx><wps:bodyPr/></wps:wsp></a:graphicData></a:graphic></wp:inline>"
+            "</w:drawing></mc:Choice>"
+            f"<mc:Fallback><w:pict><v:shape><v:textbox>{box}</v:textbox></v:shape></w:pict></mc:Fallback>"
+            "</mc:AlternateContent></w:r>"
         )
 
     def field(self, code: str, result: str) -> str:
         return (
-            f'<w:r><w:fldChar w:fldCharType="begin"/></w:r><w:r><w:instrText xml:space="preserve"> {code} </w:instrText></w:r>'
-            f'<w:r><w:fldChar w:fldCharType="separate"/></w:r>{self.runs(result)}<w:r><w:fldChar w:fldCharType="end"/></w:r>'
+            '<w:r><w:fldChar w:fldCharType="begin"/></w:r>'
+            f'<w:r><w:instrText xml:space="preserve"> {code} </w:instrText></w:r>'
+            '<w:r><w:fldChar w:fldCharType="separate"/></w:r>'
+            f'{self.runs(result)}<w:r><w:fldChar w:fldCharType="end"/></w:r>'
         )
 
     def inserted(self, text: str) -> str:
-        return f'<w:ins w:id="901" w:author="Ofelia Quintanar" w:date="2026-03-02T10:00:00Z">{self.runs(text)}</w:ins>'
+        return f'<w:ins w:id="901" {CHANGED}>{self.runs(text)}</w:ins>'
 
     def deleted(self, text: str) -> str:
-        return f'<w:del w:id="902" w:author="Ofelia Quintanar" w:date="2026-03-02T10:00:00Z"><w:r><w:delText xml:space="preserve">{escape(text)}</w:delText></w:r></w:del>'
+        gone = f'<w:delText xml:space="preserve">{escape(text)}</w:delText>'
+        return f'<w:del w:id="902" {CHANGED}><w:r>{gone}</w:r></w:del>'
 
 
 def sample_body(clerk: Clerk) -> None:
@@ -185,7 +256,8 @@ def sample_body(clerk: Clerk) -> None:
     c.heading("ACTA 014", center=True)
     c.blank()
     c.say(
-        "En el municipio de Puerto Manantial, siendo las 8:05 a. m. del 3 de marzo de 2026, se reunió la corporación en el recinto de sesiones."
+        "En el municipio de Puerto Manantial, siendo las 8:05 a. m. del 3 de marzo de 2026, se reunió"
+        " la corporación en el recinto de sesiones."
     )
     c.blank()
     c.say("La presidenta sometió a consideración el siguiente orden del día:")
@@ -219,7 +291,8 @@ def sample_body(clerk: Clerk) -> None:
     )
     c.heading("3. INTERVENCIÓN DE LA SECRETARÍA DE OBRAS")
     c.say(
-        "Seguidamente, intervino la ingeniera Dalila Monsalvo, secretaria de Obras, quien expuso lo siguiente:"
+        "Seguidamente, intervino la ingeniera Dalila Monsalvo, secretaria de Obras, quien expuso"
+        " lo siguiente:"
     )
     c.item("Manifestó que la vía al muelle tiene un avance del 62 %, con una inversión de $74.768 millones.")
     c.item("Recalcó que la interventoría & la alcaldía revisan el contrato < 3 veces por mes.")
@@ -231,15 +304,18 @@ def sample_body(clerk: Clerk) -> None:
     )
     c.p(
         c.runs("Consulte el informe en ")
-        + f'<w:hyperlink r:id="rId21">{c.runs("el portal", "<w:u w:val=" + chr(34) + "single" + chr(34) + "/>")}</w:hyperlink>'
+        + '<w:hyperlink r:id="rId21">'
+        + c.runs("el portal", '<w:u w:val="single"/>')
+        + "</w:hyperlink>"
         + c.runs(", página ")
         + c.field("PAGEREF x", "12")
         + c.runs(".")
     )
     c.p(c.picture(), jc="center")
     c.p(c.runs("Cuadro resumen:") + c.textbox("Avance general: 62 %"))
+    note = c.paragraph(c.runs("La sesión se transmitió en directo."))
     c.body.append(
-        f'<w:sdt><w:sdtPr><w:alias w:val="Nota"/></w:sdtPr><w:sdtContent>{c.paragraph(c.runs("La sesión se transmitió en directo."))}</w:sdtContent></w:sdt>'
+        f'<w:sdt><w:sdtPr><w:alias w:val="Nota"/></w:sdtPr><w:sdtContent>{note}</w:sdtContent></w:sdt>'
     )
     c.p(
         c.runs("Votación: ", "<w:b/>")
@@ -248,7 +324,8 @@ def sample_body(clerk: Clerk) -> None:
         + c.runs(" en contra.")
         + "<w:r><w:br/></w:r>"
         + c.runs("Constancia adjunta.")
-        + '<w:r><w:tab/></w:r><w:r><w:sym w:font="Wingdings" w:char="F0FC"/></w:r><w:r><w:t>art</w:t><w:noBreakHyphen/><w:t>78</w:t></w:r>'
+        + '<w:r><w:tab/></w:r><w:r><w:sym w:font="Wingdings" w:char="F0FC"/></w:r>'
+        + "<w:r><w:t>art</w:t><w:noBreakHyphen/><w:t>78</w:t></w:r>"
     )
     c.heading("4. PROPOSICIONES Y VARIOS")
     c.item("Proposición 021: citar a la empresa de acueducto.", num=3)
@@ -262,6 +339,85 @@ def sample_body(clerk: Clerk) -> None:
     c.say("Transcribió: H. Pava")
 
 
+# ---- the parts around a body
+NAMES = {
+    "styles": "rId1",
+    "numbering": "rId2",
+    "settings": "rId3",
+    "footnotes": "rId4",
+    "comments": "rId5",
+    "header": "rId10",
+    "footer": "rId11",
+}
+SECTION = (
+    '<w:sectPr><w:headerReference w:type="default" r:id="rId10"/>'
+    '<w:footerReference w:type="default" r:id="rId11"/><w:pgSz w:w="12240" w:h="15840"/>'
+    '<w:pgMar w:top="1701" w:right="1418" w:bottom="1418" w:left="1701" w:header="708" w:footer="708"'
+    ' w:gutter="0"/></w:sectPr>'
+)
+CORE = (
+    f'<cp:coreProperties xmlns:cp="{PACKAGE}/metadata/core-properties"'
+    ' xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:creator>Hermógenes Pava</dc:creator>'
+    "<cp:lastModifiedBy>Ofelia Quintanar</cp:lastModifiedBy></cp:coreProperties>"
+)
+SETTINGS = (
+    f'<w:settings {NS}><w:zoom w:percent="100"/><w:trackRevisions/><w:defaultTabStop w:val="708"/>'
+    '<w:rsids><w:rsidRoot w:val="00A1B2C3"/></w:rsids></w:settings>'
+)
+FOOTNOTES = (
+    f"<w:footnotes {NS}>"
+    '<w:footnote w:type="separator" w:id="-1"><w:p><w:r><w:separator/></w:r></w:p></w:footnote>'
+    '<w:footnote w:type="continuationSeparator" w:id="0"><w:p><w:r><w:continuationSeparator/></w:r></w:p>'
+    "</w:footnote>"
+    '<w:footnote w:id="2"><w:p><w:pPr><w:pStyle w:val="Textonotapie"/></w:pPr>'
+    '<w:r><w:rPr><w:rStyle w:val="Refdenotaalpie"/></w:rPr><w:footnoteRef/></w:r>'
+    '<w:r><w:t xml:space="preserve"> Publicado en la gaceta municipal.</w:t></w:r></w:p></w:footnote>'
+    "</w:footnotes>"
+)
+COMMENTS = (
+    f'<w:comments {NS}><w:comment w:id="1" {CHANGED}>'
+    "<w:p><w:r><w:t>revisar con Hermógenes</w:t></w:r></w:p></w:comment></w:comments>"
+)
+HEADER = (
+    f'<w:hdr {NS}><w:p w:rsidR="00AA11BB"><w:pPr><w:pStyle w:val="Encabezado"/><w:jc w:val="center"/></w:pPr>'
+    "<w:r><w:rPr><w:b/></w:rPr><w:t>{}</w:t></w:r></w:p></w:hdr>"
+)
+FOOTER = (
+    f'<w:ftr {NS}><w:p><w:pPr><w:jc w:val="center"/></w:pPr>'
+    '<w:r><w:t xml:space="preserve">Página </w:t></w:r>'
+    '<w:fldSimple w:instr=" PAGE "><w:r><w:t>1</w:t></w:r></w:fldSimple></w:p></w:ftr>'
+)
+
+
+def _file(name: str) -> str:
+    return name + "1" if name in ("header", "footer") else name
+
+
+def _relationship(identifier: str, kind: str, target: str, external: bool = False) -> str:
+    mode = ' TargetMode="External"' if external else ""
+    return f'<Relationship Id="{identifier}" Type="{kind}" Target="{target}"{mode}/>'
+
+
+def _relationships(*relations: str) -> str:
+    return f'<Relationships xmlns="{PACKAGE}/relationships">{"".join(relations)}</Relationships>'
+
+
+def _content_types() -> str:
+    def override(part: str, kind: str) -> str:
+        return f'<Override PartName="/{part}" ContentType="{kind}"/>'
+
+    return (
+        f'<Types xmlns="{PACKAGE}/content-types">'
+        '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        '<Default Extension="xml" ContentType="application/xml"/>'
+        '<Default Extension="png" ContentType="image/png"/>'
+        + override("word/document.xml", f"{WML}.document.main+xml")
+        + "".join(override(f"word/{_file(n)}.xml", f"{WML}.{n}+xml") for n in NAMES)
+        + override("docProps/core.xml", "application/vnd.openxmlformats-package.core-properties+xml")
+        + "</Types>"
+    )
+
+
 def write_docx(
     path: Path,
     body: str,
@@ -272,49 +428,27 @@ def write_docx(
     without: tuple[str, ...] = (),
 ) -> Path:
     """A whole package around a body; `extra` adds or replaces parts, `without` leaves parts out."""
-    section = (
-        '<w:sectPr><w:headerReference w:type="default" r:id="rId10"/><w:footerReference w:type="default" r:id="rId11"/>'
-        '<w:pgSz w:w="12240" w:h="15840"/><w:pgMar w:top="1701" w:right="1418" w:bottom="1418" w:left="1701" w:header="708" w:footer="708" w:gutter="0"/></w:sectPr>'
-    )
-    names = {
-        "styles": "rId1",
-        "numbering": "rId2",
-        "settings": "rId3",
-        "footnotes": "rId4",
-        "comments": "rId5",
-        "header": "rId10",
-        "footer": "rId11",
-    }
-    rels = "".join(
-        f'<Relationship Id="{i}" Type="{OFFICE}/{n}" Target="{n}{1 if n in ("header", "footer") else ""}.xml"/>'
-        for n, i in names.items()
-    )
-    rels += (
-        f'<Relationship Id="rId20" Type="{OFFICE}/image" Target="media/image1.png"/>'
-        f'<Relationship Id="rId21" Type="{OFFICE}/hyperlink" Target="https://example.org/informe" TargetMode="External"/>{relations}'
-    )
-    overrides = "".join(
-        f'<Override PartName="/word/{n}{1 if n in ("header", "footer") else ""}.xml" ContentType="{WML}.{n}+xml"/>'
-        for n in names
-    )
     parts = {
-        "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
-        '<Default Extension="xml" ContentType="application/xml"/><Default Extension="png" ContentType="image/png"/>'
-        f'<Override PartName="/word/document.xml" ContentType="{WML}.document.main+xml"/>{overrides}'
-        '<Override PartName="/docProps/core.xml" ContentType="application/vnd.openxmlformats-package.core-properties+xml"/></Types>',
-        "_rels/.rels": f'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" Type="{OFFICE}/officeDocument" Target="word/document.xml"/>'
-        '<Relationship Id="rId2" Type="http://schemas.openxmlformats.org/package/2006/relationships/metadata/core-properties" Target="docProps/core.xml"/></Relationships>',
-        "docProps/core.xml": '<cp:coreProperties xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/core-properties" xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:creator>Hermógenes Pava</dc:creator><cp:lastModifiedBy>Ofelia Quintanar</cp:lastModifiedBy></cp:coreProperties>',
-        "word/document.xml": f"<w:document {NS}><w:body>{body}{section}</w:body></w:document>",
-        "word/_rels/document.xml.rels": f'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{rels}</Relationships>',
+        "[Content_Types].xml": _content_types(),
+        "_rels/.rels": _relationships(
+            _relationship("rId1", f"{OFFICE}/officeDocument", "word/document.xml"),
+            _relationship("rId2", f"{PACKAGE}/relationships/metadata/core-properties", "docProps/core.xml"),
+        ),
+        "docProps/core.xml": CORE,
+        "word/document.xml": f"<w:document {NS}><w:body>{body}{SECTION}</w:body></w:document>",
+        "word/_rels/document.xml.rels": _relationships(
+            *(_relationship(i, f"{OFFICE}/{n}", f"{_file(n)}.xml") for n, i in NAMES.items()),
+            _relationship("rId20", f"{OFFICE}/image", "media/image1.png"),
+            _relationship("rId21", f"{OFFICE}/hyperlink", "https://example.org/informe", external=True),
+            relations,
+        ),
         "word/styles.xml": STYLES,
         "word/numbering.xml": NUMBERING,
-        "word/settings.xml": f'<w:settings {NS}><w:zoom w:percent="100"/><w:trackRevisions/><w:defaultTabStop w:val="708"/><w:rsids><w:rsidRoot w:val="00A1B2C3"/></w:rsids></w:settings>',
-        "word/footnotes.xml": f'<w:footnotes {NS}><w:footnote w:type="separator" w:id="-1"><w:p><w:r><w:separator/></w:r></w:p></w:footnote><w:footnote w:type="continuationSeparator" w:id="0"><w:p><w:r><w:continuationSeparator/></w:r></w:p></w:footnote>'
-        '<w:footnote w:id="2"><w:p><w:pPr><w:pStyle w:val="Textonotapie"/></w:pPr><w:r><w:rPr><w:rStyle w:val="Refdenotaalpie"/></w:rPr><w:footnoteRef/></w:r><w:r><w:t xml:space="preserve"> Publicado en la gaceta municipal.</w:t></w:r></w:p></w:footnote></w:footnotes>',
-        "word/comments.xml": f'<w:comments {NS}><w:comment w:id="1" w:author="Ofelia Quintanar" w:date="2026-03-02T10:00:00Z"><w:p><w:r><w:t>revisar con Hermógenes</w:t></w:r></w:p></w:comment></w:comments>',
-        "word/header1.xml": f'<w:hdr {NS}><w:p w:rsidR="00AA11BB"><w:pPr><w:pStyle w:val="Encabezado"/><w:jc w:val="center"/></w:pPr><w:r><w:rPr><w:b/></w:rPr><w:t>{escape(header)}</w:t></w:r></w:p></w:hdr>',
-        "word/footer1.xml": f'<w:ftr {NS}><w:p><w:pPr><w:jc w:val="center"/></w:pPr><w:r><w:t xml:space="preserve">Página </w:t></w:r><w:fldSimple w:instr=" PAGE "><w:r><w:t>1</w:t></w:r></w:fldSimple></w:p></w:ftr>',
+        "word/settings.xml": SETTINGS,
+        "word/footnotes.xml": FOOTNOTES,
+        "word/comments.xml": COMMENTS,
+        "word/header1.xml": HEADER.format(escape(header)),
+        "word/footer1.xml": FOOTER,
         "word/media/image1.png": png(),
     }
     parts.update(extra or {})
@@ -329,3 +463,31 @@ def sample_acta(path: Path, seed: int = 7, mess: float = 1.0) -> Path:
     clerk = Clerk(seed, mess)
     sample_body(clerk)
     return write_docx(path, "".join(clerk.body))
+
+
+# ---- what tests ask of such files
+def docx(folder: Path, body: str, **how: Any) -> Path:
+    return write_docx(folder / "a.docx", body, **how)
+
+
+def p(inner: str = "", ppr: str = "") -> str:
+    return f"<w:p>{ppr}{inner}</w:p>"
+
+
+def t(text: str) -> str:
+    return f'<w:r><w:t xml:space="preserve">{text}</w:t></w:r>'
+
+
+def bare_document(text: str, namespace: str = MAIN) -> str:
+    """A main document of one paragraph."""
+    inner = f"<w:body><w:p><w:r><w:t>{text}</w:t></w:r></w:p></w:body>"
+    return f'<w:document xmlns:w="{namespace}">{inner}</w:document>'
+
+
+def texts(minutes: Minutes) -> list[str]:
+    return [paragraph.text for paragraph in minutes.paragraphs]
+
+
+def rows(paragraphs: Sequence[Paragraph]) -> list[tuple[str, str, str, str]]:
+    """What must come back when a file is written and read again."""
+    return [(x.kind, x.style, x.text, x.xml) for x in paragraphs]

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from astra_lib.core.errors import ConflictError, MissingError
-from astra_lib.core.records import from_dict
+from astra_lib.core.records import Record, from_dict
 from astra_lib.core.store import Store
 
 SUBMITTING, QUEUED, RUNNING = "SUBMITTING", "QUEUED", "RUNNING"
@@ -21,7 +21,7 @@ FINAL = (SUCCEEDED, FAILED, CANCELLED, LOST)
 
 
 @dataclass(frozen=True)
-class Job:
+class Job(Record):
     """`created`, `deadline`: seconds since the epoch; `progress`: the worker's last numbered update."""
 
     job_id: str

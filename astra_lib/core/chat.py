@@ -1,11 +1,10 @@
-"""Chat templates stated by ourselves, and the check that a tokenizer's own template says the same, token by token.
+"""The chat formats in use, written down a second time, and a check of a tokenizer's template against them.
 
-A template is code that comes with a tokenizer. What trains, what judges and what serves call it; if it
-changes, or is another one than the base model was tuned with, nothing fails and everything gets worse. So the
-two formats in use are written down here a second time, not as a template but as the sequence of markers and
-texts it must come to.
+A template is code that comes with a tokenizer. The trainer, the Judge and the server all call it. If it
+changes, or is not the one the base model was tuned with, nothing fails and everything gets worse. So the two
+formats in use stand here again, not as a template but as the sequence of markers and texts it must render.
 
-Llama-3's markers and their order are its published format; the tests compare with Meta's own encoder on
+Llama-3's markers and their order are its published format; the tests compare them with Meta's own encoder on
 Meta's vocabulary.
 """
 
@@ -31,7 +30,11 @@ class Piece:
 
 @dataclass(frozen=True)
 class ChatFormat:
-    """`begin` opens a conversation; a turn is `before`, role, `after`, `gap` and text, `end`, `rest`; `trims`: text is stripped."""
+    """The markers and texts around the messages of a conversation.
+
+    `begin` opens it; a turn is `before`, role, `after`, `gap` with the text, `end`, `rest`. `trims`: texts
+    are stripped. `template` is the same in Jinja, for a tokenizer that comes without one.
+    """
 
     name: str
     begin: str
@@ -41,14 +44,14 @@ class ChatFormat:
     end: str
     rest: str
     trims: bool
-    template: str  # the same in Jinja, for a tokenizer that comes without one
+    template: str
 
     @property
     def markers(self) -> tuple[str, ...]:
         return tuple(m for m in (self.begin, self.before, self.after, self.end) if m)
 
     def pieces(self, messages: Sequence[Message], generation: bool = False) -> list[Piece]:
-        """What `messages` come to; `generation`: up to where the answer starts."""
+        """The markers and texts of `messages`; `generation`: up to where the answer starts."""
         made = [Piece(self.begin, True)] if self.begin else []
         for message in messages:
             text = message["content"].strip() if self.trims else message["content"]
@@ -74,10 +77,9 @@ class ChatFormat:
         for piece in self.pieces(messages, generation):
             if piece.marker:
                 made.append(tokenizer.convert_tokens_to_ids(piece.text))
-            else:  # a marker inside a message is text like any other here, and thus differs from what the template makes of it
-                made += tokenizer(piece.text, add_special_tokens=False, split_special_tokens=True)[
-                    "input_ids"
-                ]
+            else:  # a marker inside a message stays text here, where a template makes a token of it
+                encoded = tokenizer(piece.text, add_special_tokens=False, split_special_tokens=True)
+                made += encoded["input_ids"]
         return made
 
 
@@ -101,7 +103,8 @@ CHATML = ChatFormat(
     end="<|im_end|>",
     rest="\n",
     trims=False,
-    template="{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>{{ '\\n' }}{% endfor %}"
+    template="{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>{{ '\\n' }}"
+    "{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant{{ '\\n' }}{% endif %}",
 )
 LLAMA3 = ChatFormat(
@@ -113,15 +116,16 @@ LLAMA3 = ChatFormat(
     end="<|eot_id|>",
     rest="",
     trims=True,
-    template="<|begin_of_text|>{% for m in messages %}<|start_header_id|>{{ m['role'] }}<|end_header_id|>{{ '\\n\\n' }}"
-    "{{ m['content'].strip() }}<|eot_id|>{% endfor %}"
+    template="<|begin_of_text|>{% for m in messages %}"
+    "<|start_header_id|>{{ m['role'] }}<|end_header_id|>{{ '\\n\\n' }}{{ m['content'].strip() }}<|eot_id|>"
+    "{% endfor %}"
     "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>{{ '\\n\\n' }}{% endif %}",
 )
 FORMATS = {f.name: f for f in (CHATML, LLAMA3)}
 
 
 def format_of(tokenizer: Any) -> ChatFormat | None:
-    """The format whose markers the tokenizer knows as tokens of their own; None for one that is not written down here."""
+    """The format whose markers are tokens of their own to the tokenizer; None when it is neither of ours."""
     known = set(tokenizer.added_tokens_encoder)
     return next((f for f in FORMATS.values() if known.issuperset(f.markers)), None)
 
@@ -153,28 +157,36 @@ def check_rows(rows: Sequence[Example], tokenizer: Any, chosen: ChatFormat) -> C
             where=f"chat format {chosen.name}",
             remedy="Choose the format the base model was tuned with",
         )
-    tokens = 0
-    for row in rows:
-        for messages, generation in ((row.prompt, True), (row.prompt + row.completion, False)):
-            theirs = tokenizer.apply_chat_template(
-                messages, add_generation_prompt=generation, return_dict=True
-            )["input_ids"]
-            _compare(row.id, list(theirs), chosen.ids(messages, tokenizer, generation), tokenizer, chosen)
-            tokens += len(theirs)
+    tokens = sum(_compared(row, tokenizer, chosen) for row in rows)
     return Checked(chosen.name, len(rows), tokens, sha256_bytes(str(tokenizer.chat_template)))
 
 
-def _compare(row_id: str, theirs: list[int], ours: list[int], tokenizer: Any, chosen: ChatFormat) -> None:
-    if theirs == ours:
-        return
-    at = next(
-        (i for i, (a, b) in enumerate(zip(theirs, ours, strict=False)) if a != b), min(len(theirs), len(ours))
-    )
-    shown = [
-        repr(tokenizer.decode(ids[at : at + 4])) if at < len(ids) else "the end" for ids in (theirs, ours)
-    ]
-    raise InputError(
-        f"the tokenizer's template is not {chosen.name} at token {at} of {len(theirs)}: {shown[0]} where {shown[1]} should stand",
+def _compared(row: Example, tokenizer: Any, chosen: ChatFormat) -> int:
+    """How many tokens of a row were compared, prompt and whole; raises at the first that differs."""
+    tokens = 0
+    for messages, generation in ((row.prompt, True), (row.prompt + row.completion, False)):
+        encoded = tokenizer.apply_chat_template(messages, add_generation_prompt=generation, return_dict=True)
+        theirs, ours = list(encoded["input_ids"]), chosen.ids(messages, tokenizer, generation)
+        if theirs != ours:
+            raise _difference(row.id, theirs, ours, tokenizer, chosen)
+        tokens += len(theirs)
+    return tokens
+
+
+def _difference(
+    row_id: str, theirs: list[int], ours: list[int], tokenizer: Any, chosen: ChatFormat
+) -> InputError:
+    pairs = enumerate(zip(theirs, ours, strict=False))
+    shorter = min(len(theirs), len(ours))
+    at = next((i for i, (a, b) in pairs if a != b), shorter)
+
+    def shown(ids: list[int]) -> str:
+        return repr(tokenizer.decode(ids[at : at + 4])) if at < len(ids) else "the end"
+
+    return InputError(
+        f"the tokenizer's template is not {chosen.name} at token {at} of {len(theirs)}: "
+        f"{shown(theirs)} where {shown(ours)} should stand",
         where=row_id,
-        remedy="A marker stands inside the row's text, or the template is another one: leave the row out, or choose the right chat format",
+        remedy="A marker stands inside the row's text, or the template is another one: "
+        "leave the row out, or choose the right chat format",
     )

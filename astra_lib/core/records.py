@@ -12,22 +12,34 @@ import os
 import tempfile
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from .errors import InputError, MissingError, disk_errors
+
+if TYPE_CHECKING:
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 ParagraphKind = Literal[
     "heading", "agenda", "rollcall", "formula", "handover", "vote", "body", "list", "table", "signature"
 ]
 KINDS: tuple[str, ...] = ParagraphKind.__args__  # type: ignore[attr-defined]
 VerdictName = Literal["PROMOTED", "REJECTED", "INSUFFICIENT_EVIDENCE"]
-T = TypeVar("T")
+
+
+class Record:
+    """What every record shares: a field it does not have is an error (see `from_dict`)."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = {"extra": "forbid"}
+
+
+R = TypeVar("R", bound=Record)
 
 
 @dataclass
-class Word:
+class Word(Record):
     text: str
     start: float
     end: float
@@ -36,7 +48,7 @@ class Word:
 
 
 @dataclass
-class Utterance:
+class Utterance(Record):
     """`words` is the half-open range [i, j) into the transcript's words."""
 
     start: float
@@ -46,7 +58,7 @@ class Utterance:
 
 
 @dataclass
-class Transcript:
+class Transcript(Record):
     """What was said. `interpolated`: word times were not given and are spread over their segment."""
 
     session_id: str
@@ -64,7 +76,7 @@ class Transcript:
 
 
 @dataclass
-class Paragraph:
+class Paragraph(Record):
     """One paragraph of the minutes: `xml` is canonical WordprocessingML, `style` the tenant's style name."""
 
     index: int
@@ -75,7 +87,7 @@ class Paragraph:
 
 
 @dataclass
-class Block:
+class Block(Record):
     """A stretch of speech of one or more speakers, cut at pauses; seconds; at most 60 s."""
 
     start: float
@@ -85,7 +97,7 @@ class Block:
 
 
 @dataclass
-class Pair:
+class Pair(Record):
     """One paragraph of the minutes and where it was spoken; `start` is None where it never was."""
 
     session_id: str
@@ -102,7 +114,7 @@ class Pair:
 
 
 @dataclass
-class Example:
+class Example(Record):
     """A row of train.jsonl / val.jsonl; `prompt` and `completion` are lists of {role, content}."""
 
     prompt: list[dict[str, str]]
@@ -116,7 +128,7 @@ class Example:
 
 
 @dataclass
-class AdapterCard:
+class AdapterCard(Record):
     """adapter.json: what an adapter is and came from."""
 
     id: str
@@ -135,7 +147,7 @@ class AdapterCard:
 
 
 @dataclass
-class Verdict:
+class Verdict(Record):
     """verdict.json: what the Judge said, and on what numbers."""
 
     verdict: str
@@ -146,7 +158,7 @@ class Verdict:
 
 
 @dataclass
-class AuditRecord:
+class AuditRecord(Record):
     """One served paragraph; `previous` is the hash of the record before it in this tenant's chain."""
 
     audit_id: str
@@ -171,28 +183,42 @@ def to_dict(record: Any) -> dict[str, Any]:
     return asdict(record)
 
 
-def from_dict(cls: type[T], row: dict[str, Any], *, where: str = "record") -> T:
-    """Build a record from a JSON object. Missing fields raise `InputError`; unknown ones too."""
-    known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
-    if not isinstance(row, dict):
-        raise InputError(f"expected a JSON object, found {type(row).__name__}", where=where)
-    if unknown := sorted(set(row) - set(known)):
-        raise InputError(f"unknown field {unknown[0]!r} for {cls.__name__}", where=where)
-    values = dict(row)
+def from_dict(cls: type[R], row: Any, *, where: str = "record") -> R:
+    """Build a record from a JSON object.
+
+    Raises `InputError` for an unknown field, a missing one or a value of another type, and names the field
+    (`words.3.start`). pydantic does the reading: 0.06 s for a transcript of 60,000 words, which took a loop
+    of ours over the fields 0.22 s without a look at any value's type.
+    """
+    from pydantic import ValidationError
+
     try:
-        if cls is Transcript:
-            values["words"] = [from_dict(Word, w, where=where) for w in row.get("words", [])]
-            values["utterances"] = [from_dict(Utterance, u, where=where) for u in row.get("utterances", [])]
-        if cls is Utterance and "words" in row:
-            first, end = row["words"]
-            values["words"] = (int(first), int(end))
-        if cls is Pair:
-            values["blocks"] = [from_dict(Block, b, where=where) for b in row.get("blocks", [])]
-        return cls(**values)
-    except InputError:
-        raise
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{cls.__name__}: {error}", where=where) from None
+        return _reader(cls).validate_python(row)  # type: ignore[arg-type]  # a class is hashable, its records are not
+    except ValidationError as error:
+        raise InputError(
+            f"{cls.__name__}: {_fault(error)}", where=where, remedy="Correct it there, or make the file again"
+        ) from None
+
+
+@cache
+def _reader(cls: Any) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(cls)
+
+
+def _fault(error: ValidationError) -> str:
+    """What pydantic found, in one line: an unknown field, where there is one, says most about a file."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    unknown = [one for one in found if one["type"] == "unexpected_keyword_argument"]
+    first = (unknown or found)[0]
+    place = ".".join(map(str, first["loc"]))
+    if unknown:
+        return f"unknown field {place!r}"
+    if first["type"] == "missing":
+        return f"the field {place!r} is missing"
+    what = "expected a JSON object" if first["type"] == "dataclass_type" else first["msg"]
+    return f"{place}: {what}" if place else what
 
 
 def atomic_write(path: Path | str, data: bytes | str) -> Path:
@@ -291,7 +317,7 @@ def iter_jsonl(path: Path | str) -> Iterator[tuple[str, dict[str, Any]]]:
                 raise InputError("JSON nested too deep", where=where) from None
 
 
-def read_jsonl(path: Path | str, cls: type[T] | None = None) -> list[Any]:
+def read_jsonl(path: Path | str, cls: type[R] | None = None) -> list[Any]:
     """All rows of a JSONL file, as `cls` records when given."""
     return [row if cls is None else from_dict(cls, row, where=where) for where, row in iter_jsonl(path)]
 

@@ -1,5 +1,5 @@
-"""Personal data: who is named in a text, what replaces the name, and the gate no file with a person in it passes.
+"""Personal data: who is named in a text, what replaces the name, and the gate that looks for what is left.
 
-The notebook `05_scrub` puts these parts together; read it first. `gate` imports none of its neighbours, on purpose: a fault
-of the masks must not blind the eyes that look for it.
+The notebook `05_scrub` puts these parts together; read it first. `gate` imports none of its neighbours, on
+purpose: a mistake in the masks must not blind the gate.
 """

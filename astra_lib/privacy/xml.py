@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape
 
 _NODE = re.compile(
     r"<w:(?P<tag>t|delText|instrText)(?:\s[^<>]*)?>(?P<text>[^<]*)</w:(?P=tag)>"
@@ -25,31 +25,47 @@ FRAGMENT = re.compile(r"<w:(?:p|r|t|tbl|document|body)[\s>]")
 
 @dataclass
 class XmlText:
-    """`text`: what a reader sees, joined; `spans[i]`: where character i stands in the XML ((-1, -1): nowhere)."""
+    """`text`: what a reader sees; `spans[i]`: its character i in the XML, (-1, -1) for nowhere."""
 
     xml: str
     text: str
     spans: list[tuple[int, int]]
 
+    def stretches(self, start: int, end: int) -> list[tuple[int, int]]:
+        """Where `[start, end)` of the text stands in the XML: one stretch for each node it touches."""
+        found: list[tuple[int, int]] = []
+        for a, b in self.spans[start:end]:
+            if a < 0:
+                continue
+            if found and found[-1][1] == a:
+                found[-1] = (found[-1][0], b)
+            else:
+                found.append((a, b))
+        return found
+
+
+def _character(entity: re.Match[str]) -> str:
+    """What an entity, or a plain character, reads as."""
+    if entity[3]:
+        return _NAMED[entity[3]]
+    if not entity[1] and not entity[2]:
+        return entity[0]
+    number = int(entity[1], 16) if entity[1] else int(entity[2])
+    return chr(number) if number < 0x110000 else "?"
+
 
 def xml_text(xml: str) -> XmlText:
-    """The text of a fragment: `w:t` nodes joined, tabs and breaks as blanks, one line a paragraph, then attributes."""
+    """A fragment's text: `w:t` nodes joined, tabs as they are, a line for each paragraph and attribute."""
     chars: list[str] = []
     spans: list[tuple[int, int]] = []
-    later: list[tuple[int, str]] = []
+    attributes: list[tuple[int, str]] = []
 
     def put(raw: str, at: int) -> None:
         for match in _ENTITY.finditer(raw):
-            code = match[0]
-            if match[3]:
-                code = _NAMED[match[3]]
-            elif match[1] or match[2]:
-                number = int(match[1], 16) if match[1] else int(match[2])
-                code = chr(number) if number < 0x110000 else "?"
-            chars.append(code)
+            chars.append(_character(match))
             spans.append((at + match.start(), at + match.end()))
 
-    def gap(blank: str) -> None:
+    def put_gap(blank: str) -> None:
         chars.append(blank)
         spans.append((-1, -1))
 
@@ -57,39 +73,35 @@ def xml_text(xml: str) -> XmlText:
         if node["tag"]:
             put(node["text"], node.start("text"))
         elif node["blank"]:
-            gap("\t" if node["blank"] == "tab" else "\n")
+            put_gap("\t" if node["blank"] == "tab" else "\n")
         elif node["end"]:
-            gap("\n")
+            put_gap("\n")
         else:
-            later.append((node.start("value"), node["value"]))
-    for at, value in later:
-        gap("\n")
+            attributes.append((node.start("value"), node["value"]))
+    for at, value in attributes:
+        put_gap("\n")
         put(value, at)
     return XmlText(xml, "".join(chars), spans)
 
 
 def replace_in_xml(source: XmlText, edits: Iterable[tuple[int, int, str]]) -> tuple[str, bool]:
-    """Apply `(start, end, replacement)` on the joined text to the XML. The replacement stands where the span began;
-    what later runs held of it goes, emptied runs too. True when nothing but single stretches were exchanged."""
+    """Apply `(start, end, replacement)` on the joined text to the XML.
+
+    The replacement stands where the span began; what later runs held of it goes, emptied runs too. Also
+    returns whether nothing but single stretches were exchanged.
+    """
     pieces: list[tuple[int, int, str]] = []
-    plain = True
+    single = True
     for start, end, replacement in edits:
-        stretches: list[list[int]] = []
-        for a, b in source.spans[start:end]:
-            if a < 0:
-                continue
-            if stretches and stretches[-1][1] == a:
-                stretches[-1][1] = b
-            else:
-                stretches.append([a, b])
+        stretches = source.stretches(start, end)
+        single = single and len(stretches) == 1
         for k, (a, b) in enumerate(stretches):
             pieces.append((a, b, "" if k else escape(replacement)))
-        plain = plain and len(stretches) == 1
     out, last = [], 0
     for a, b, replacement in sorted(pieces):
         out += [source.xml[last:a], replacement]
         last = b
     made = "".join([*out, source.xml[last:]])
-    if not plain:
-        made = _LOOSE.sub(f"<w:t xml:space={quoteattr('preserve')}>", _EMPTY_RUN.sub("", made))
-    return made, plain
+    if not single:
+        made = _LOOSE.sub('<w:t xml:space="preserve">', _EMPTY_RUN.sub("", made))
+    return made, single

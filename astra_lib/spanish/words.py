@@ -17,6 +17,11 @@ def fold(word: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c)).lower()
 
 
+def fold_words(text: str) -> str:
+    """Folded, with one blank between words."""
+    return fold(" ".join(text.split()))
+
+
 _PHONETIC = [
     (re.compile(p), r)
     for p, r in (
@@ -48,7 +53,10 @@ _PHONETIC = [
 
 @lru_cache(maxsize=100_000)
 def phonetic(word: str) -> str:
-    """How a Spanish word sounds to a recogniser: b=v, s=z=c, ll=y, silent h, weak finals gone ("Venabides" = "benavidez")."""
+    """How a Spanish word sounds to a recogniser: "Venabides" and "benavidez" have one key.
+
+    b=v, s=z=c, ll=y, no h, no weak final consonant.
+    """
     key = fold(word)
     for pattern, replacement in _PHONETIC:
         key = pattern.sub(replacement, key)
@@ -56,47 +64,73 @@ def phonetic(word: str) -> str:
 
 
 _ENCLITIC = re.compile(r"(?<=[aeiounrdsáéíóú])(?:(?:me|te|se|nos|os)?(?:lo|la|le)s?|me|te|se|nos)$")
+_VERB_ENDINGS = ("ar", "er", "ir", "ando", "endo", "éndo", "ándo")
 _DIMINUTIVE = re.compile(r"(?:qu|gu|c|z)?(?:it|ic|cit|cic|ecit)([oa])s?$")
-_COUNTING = re.compile(
-    r"(?:(?:veinti|treinti|diec[ií])\w+|\w+cient[oa]s|diez|quinient[oa]s|cien|ciento|mil|millon(?:es|ario)?|\w+avos?|\w{3,}(?:mente|[ií]sim[oa]s?|ismo|istas?|ci[oó]n|ciones))$"
+_NUMERALS = (
+    r"(?:veinti|treinti|diec[ií])\w+|\w+cient[oa]s|diez|quinient[oa]s|cien|ciento|mil|millon(?:es|ario)?"
+    r"|\w+avos?"
 )
-_PREFIX = re.compile(
-    r"(?:pro|pre|re|geo|anti|sub|des|bio|auto|micro|super|sobre|inter|multi|mini|contra|extra|tele|hidro|agro|eco|socio|video|foto|ciber|infra)(?=\w{4})"
+_DERIVED = r"\w{3,}(?:mente|[ií]sim[oa]s?|ismo|istas?|ci[oó]n|ciones)"
+_REGULAR = re.compile(rf"(?:{_NUMERALS}|{_DERIVED})$")
+_PREFIXES = (
+    "pro|pre|re|geo|anti|sub|des|bio|auto|micro|super|sobre|inter|multi|mini|contra|extra|tele|hidro|agro|eco|socio"
+    "|video|foto|ciber|infra"
 )
+_PREFIX = re.compile(rf"(?:{_PREFIXES})(?=\w{{4}})")
 _UNSHARP = str.maketrans("áéíóú", "aeiou")
+
+
+def _in_dictionary(word: str) -> bool:
+    import simplemma
+
+    return simplemma.is_known(word, lang="es")
 
 
 @lru_cache(maxsize=200_000)
 def is_spanish_word(word: str) -> bool:
-    """Is it a Spanish word form: in simplemma's dictionary, a numeral, a verb with pronouns ("perdónenme"), a diminutive?"""
-    import simplemma
+    """Is it a Spanish word: in simplemma's dictionary, a council's, or regularly made from such words?
 
+    Regularly made are numerals, plurals, words with a prefix, verbs with pronouns ("perdónenme") and
+    diminutives. On a list of names and in no dictionary, a word is a name.
+    """
     lower = word.lower()
-    if simplemma.is_known(lower, lang="es") or lower.isdigit() or _COUNTING.match(lower):
+    if _in_dictionary(lower) or lower.isdigit() or _REGULAR.match(lower):
         return True
     key = fold(lower)
     if key in COUNCIL_WORDS:
         return True
     if key in GIVEN or key in SURNAMES:
         return False
-    for plural in ("s", "es"):
-        if (
-            lower.endswith(plural)
-            and len(lower) > 5
-            and simplemma.is_known(lower.removesuffix(plural), lang="es")
-        ):
-            return True
-    if (prefix := _PREFIX.match(lower)) and simplemma.is_known(lower[prefix.end() :], lang="es"):
+    if _is_plural(lower) or _has_prefix(lower):
         return True
-    if match := _ENCLITIC.search(lower):
-        verb = lower[: match.start()]
-        if len(verb) > 2 and (
-            simplemma.is_known(verb.translate(_UNSHARP), lang="es")
-            or verb.endswith(("ar", "er", "ir", "ando", "endo", "éndo", "ándo"))
-        ):
-            return True
-    if match := _DIMINUTIVE.search(key):
-        stem = lower[: match.start()]
-        endings = ("", match[1], "e", "c" + match[1], "g" + match[1], "z", "ón")
-        return len(stem) > 2 and any(simplemma.is_known(stem + e, lang="es") for e in endings)
-    return False
+    return _is_verb_with_pronoun(lower) or _is_diminutive(lower)
+
+
+def _is_plural(word: str) -> bool:
+    if len(word) < 6:
+        return False
+    return any(word.endswith(end) and _in_dictionary(word.removesuffix(end)) for end in ("s", "es"))
+
+
+def _has_prefix(word: str) -> bool:
+    prefix = _PREFIX.match(word)
+    return prefix is not None and _in_dictionary(word[prefix.end() :])
+
+
+def _is_verb_with_pronoun(word: str) -> bool:
+    pronoun = _ENCLITIC.search(word)
+    if pronoun is None:
+        return False
+    verb = word[: pronoun.start()]
+    return len(verb) > 2 and (verb.endswith(_VERB_ENDINGS) or _in_dictionary(verb.translate(_UNSHARP)))
+
+
+def _is_diminutive(word: str) -> bool:
+    """ "casita", "poquito": the stem with one of the endings that a diminutive takes away."""
+    ending = _DIMINUTIVE.search(fold(word))
+    if ending is None:
+        return False
+    stem, vowel = word[: ending.start()], ending[1]
+    if len(stem) < 3:
+        return False
+    return any(_in_dictionary(stem + end) for end in ("", vowel, "e", "c" + vowel, "g" + vowel, "z", "ón"))

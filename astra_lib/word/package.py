@@ -1,57 +1,35 @@
-"""Word packages: a zip of XML parts, read with limits, and the XML parser that takes nothing from outside.
+"""A Word file as a package: a zip of XML parts, read with limits.
 
-A .docx comes from strangers. Every part is read through `Package.xml`, which refuses DOCTYPE, entities, network
-access and sizes past `Limits`; a part is inflated only when somebody asks for it, and never past its limit, so a
-zip that lies about its sizes gains nothing.
+A .docx comes from strangers. Every part is read through `Package.xml`, which refuses DOCTYPE, entities,
+network access and sizes past `Limits`; a part is inflated only when somebody asks for it, and never past its
+limit, so a zip that lies about its sizes gains nothing.
 """
 
 from __future__ import annotations
 
 import io
 import posixpath
-import re
 import zipfile
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lxml import etree
 
 from ..core.errors import InputError, MissingError
+from .xml import MAX_BYTES, SAVE_AS_DOCX, R, W, local, parse_xml, to_bytes
 
-W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
-R = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-W14 = "http://schemas.microsoft.com/office/word/2010/wordml"
-MC = "http://schemas.openxmlformats.org/markup-compatibility/2006"
-RELS = "http://schemas.openxmlformats.org/package/2006/relationships"
-TYPES = "http://schemas.openxmlformats.org/package/2006/content-types"
-XML = "http://www.w3.org/XML/1998/namespace"
-
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 # Word's "Strict Open XML" says the same under other names
+_STRICT_DRAWING = "http://purl.oclc.org/ooxml/drawingml/"
+_USUAL_DRAWING = "http://schemas.openxmlformats.org/drawingml/2006/"
+_USUAL_MATH = "http://schemas.openxmlformats.org/officeDocument/2006/math"
 _STRICT = {
-    b"http://purl.oclc.org/ooxml/wordprocessingml/main": W.encode(),
-    b"http://purl.oclc.org/ooxml/officeDocument/relationships": R.encode(),
-    b"http://purl.oclc.org/ooxml/drawingml/main": b"http://schemas.openxmlformats.org/drawingml/2006/main",
-    b"http://purl.oclc.org/ooxml/drawingml/picture": b"http://schemas.openxmlformats.org/drawingml/2006/picture",
-    b"http://purl.oclc.org/ooxml/drawingml/wordprocessingDrawing": b"http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing",
-    b"http://purl.oclc.org/ooxml/officeDocument/math": b"http://schemas.openxmlformats.org/officeDocument/2006/math",
+    "http://purl.oclc.org/ooxml/wordprocessingml/main": W,
+    "http://purl.oclc.org/ooxml/officeDocument/relationships": R,
+    "http://purl.oclc.org/ooxml/officeDocument/math": _USUAL_MATH,
+    **{_STRICT_DRAWING + x: _USUAL_DRAWING + x for x in ("main", "picture", "wordprocessingDrawing")},
 }
-_SAVE_AS = "Open it in Word or LibreOffice and save it as .docx"
-
-
-def w(name: str) -> str:
-    """`w("p")` is lxml's name of w:p."""
-    return f"{{{W}}}{name}"
-
-
-def r(name: str) -> str:
-    return f"{{{R}}}{name}"
-
-
-def local(element: etree._Element) -> str:
-    """An element's name without its namespace; "" for comments and processing instructions."""
-    return etree.QName(element).localname if isinstance(element.tag, str) else ""
 
 
 @dataclass(frozen=True)
@@ -60,49 +38,20 @@ class Limits:
 
     file: int = 200 << 20
     inflated: int = 600 << 20
-    xml_part: int = 64 << 20
+    xml_part: int = MAX_BYTES
     ratio: int = 400  # of a part over 4 MiB; text compresses 20- to 60-fold, a bomb a thousandfold
     parts: int = 5000
     depth: int = 200
 
 
 LIMITS = Limits()
-
-
-def parse_xml(data: bytes | str, *, where: str = "XML", limits: Limits = LIMITS) -> etree._Element:
-    """The root element; `InputError` for a DOCTYPE, entities, broken XML, too much of it or too deep."""
-    raw = data.encode("utf-8") if isinstance(data, str) else data
-    if len(raw) > limits.xml_part:
-        raise InputError(
-            f"{len(raw) >> 20} MiB of XML in one part, at most {limits.xml_part >> 20} are read", where=where
-        )
-    # before parsing, so that no entity is ever declared; UTF-16 hides it behind NULs
-    if b"<!DOCTYPE" in raw or b"<!DOCTYPE" in raw[: 1 << 20].replace(b"\0", b""):
-        raise InputError(
-            "the XML declares a DOCTYPE, which Word never writes",
-            where=where,
-            remedy="The file was tampered with or is no Word file; " + _SAVE_AS[0].lower() + _SAVE_AS[1:],
-        )
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        dtd_validation=False,
-        huge_tree=False,
-        remove_pis=False,
-        recover=False,
-    )
-    try:
-        root = etree.fromstring(raw, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise InputError(f"broken XML: {str(error).splitlines()[0]}", where=where) from None
-    if root.getroottree().docinfo.doctype:
-        raise InputError("the XML declares a DOCTYPE, which Word never writes", where=where)
-    return root
+CACHED_BYTES = 4 << 20  # a part over this size is inflated again at each use
 
 
 @dataclass(frozen=True)
 class Relation:
+    """An arrow from a part to another part, or to somewhere outside the file."""
+
     id: str
     type: str  # the last part of its URI: "header", "image", …
     target: str  # a part's name, or the URL of an external one
@@ -111,7 +60,7 @@ class Relation:
 
 @dataclass
 class Package:
-    """The parts of one .docx. `names` in the zip's order; `overrides` and `defaults` are its content types."""
+    """The parts of one .docx. `names`: in the zip's order; `overrides`, `defaults`: its content types."""
 
     where: str
     _zip: zipfile.ZipFile
@@ -124,7 +73,7 @@ class Package:
 
     @classmethod
     def open(cls, path: Path | str, limits: Limits = LIMITS) -> Package:
-        """Read a .docx's directory and types. `InputError` says which kind of other file it is, and the remedy."""
+        """Read a .docx's directory and types. `InputError` says what else the file is, and the remedy."""
         path = Path(path)
         if not path.is_file():
             raise MissingError("no such file", where=str(path), remedy="Check the path")
@@ -146,11 +95,11 @@ class Package:
                 remedy="Copy it again from its source, or let Word repair it and save it",
             ) from None
         package = cls(path.name, archive, [], limits)
-        package._directory()
-        package._types()
+        package._read_directory()
+        package._read_types()
         return package
 
-    def _directory(self) -> None:
+    def _read_directory(self) -> None:
         entries = [i for i in self._zip.infolist() if not i.is_dir()]
         if len(entries) > self.limits.parts:
             raise InputError(f"{len(entries)} parts, at most {self.limits.parts} are read", where=self.where)
@@ -159,7 +108,9 @@ class Package:
         for entry in entries:
             name = entry.filename.lstrip("/")
             if name.lower() in seen:
-                raise InputError(f"two parts named {name!r}", where=self.where, remedy=_SAVE_AS + " again")
+                raise InputError(
+                    f"two parts named {name!r}", where=self.where, remedy=SAVE_AS_DOCX + " again"
+                )
             seen.add(name.lower())
             if ".." in name.split("/") or "\\" in name:
                 raise InputError(f"a part with the unsafe name {name!r}", where=self.where)
@@ -168,13 +119,10 @@ class Package:
                     "a zip with a password", where=self.where, remedy="Save it without the password"
                 )
             total += entry.file_size
-            if entry.file_size > 4 << 20 and entry.file_size > self.limits.ratio * max(
-                entry.compress_size, 1
-            ):
-                raise InputError(
-                    f"{name} inflates {entry.file_size // max(entry.compress_size, 1)}-fold: a zip bomb",
-                    where=self.where,
-                )
+            packed = max(entry.compress_size, 1)
+            if entry.file_size > max(4 << 20, self.limits.ratio * packed):
+                fold = entry.file_size // packed
+                raise InputError(f"{name} inflates {fold}-fold: a zip bomb", where=self.where)
             self.names.append(name)
         if total > self.limits.inflated:
             raise InputError(
@@ -183,9 +131,9 @@ class Package:
                 remedy="Compress its pictures and save it again",
             )
 
-    def _types(self) -> None:
+    def _read_types(self) -> None:
         if "mimetype" in self.names and self.part("mimetype").startswith(b"application/vnd.oasis"):
-            raise InputError("an OpenDocument file", where=self.where, remedy=_SAVE_AS)
+            raise InputError("an OpenDocument file", where=self.where, remedy=SAVE_AS_DOCX)
         if "[Content_Types].xml" not in self.names:
             raise InputError(
                 "a zip, but no Word file (no [Content_Types].xml)",
@@ -199,7 +147,7 @@ class Package:
                 self.defaults[row.get("Extension", "").lower()] = row.get("ContentType", "")
         documents = [rel.target for rel in self.relations("") if rel.type == "officeDocument"]
         if not documents or documents[0] not in self.names:
-            raise InputError("no document in it", where=self.where, remedy=_SAVE_AS + " again")
+            raise InputError("no document in it", where=self.where, remedy=SAVE_AS_DOCX + " again")
         self.main = documents[0]
         if "wordprocessingml" not in self.type_of(self.main) and "ms-word" not in self.type_of(self.main):
             raise InputError(
@@ -207,6 +155,7 @@ class Package:
             )
 
     def type_of(self, name: str) -> str:
+        """A part's content type, its own or its extension's; "" for none."""
         return self.overrides.get(name) or self.defaults.get(name.rpartition(".")[2].lower(), "")
 
     def __contains__(self, name: str) -> bool:
@@ -222,15 +171,8 @@ class Package:
             with self._zip.open(info) as stream:
                 data = stream.read(limit + 1)
         except StopIteration:
-            raise InputError(f"no part {name}", where=self.where, remedy=_SAVE_AS + " again") from None
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            OSError,
-            NotImplementedError,
-            RuntimeError,
-        ) as error:
+            raise InputError(f"no part {name}", where=self.where, remedy=SAVE_AS_DOCX + " again") from None
+        except _DAMAGE as error:
             raise InputError(
                 f"{name} is damaged ({error})", where=self.where, remedy="Copy it again from its source"
             ) from None
@@ -238,13 +180,14 @@ class Package:
             raise InputError(f"{name} inflates past {limit >> 20} MiB", where=self.where)
         if name.endswith((".xml", ".rels")) and b"purl.oclc.org/ooxml" in data:
             for strict, usual in _STRICT.items():
-                data = data.replace(strict + b'"', usual + b'"')
-        if len(data) < 4 << 20:
+                data = data.replace(f'{strict}"'.encode(), f'{usual}"'.encode())
+        if len(data) < CACHED_BYTES:
             self._cache[name] = data
         return data
 
     def xml(self, name: str) -> etree._Element:
-        return parse_xml(self.part(name), where=f"{self.where}/{name}", limits=self.limits)
+        """A part's tree, parsed anew at each call: the caller may change it."""
+        return parse_xml(self.part(name), where=f"{self.where}/{name}", max_bytes=self.limits.xml_part)
 
     def relations(self, name: str) -> list[Relation]:
         """What a part points to; `""` for the package itself. Targets are resolved to part names."""
@@ -257,15 +200,12 @@ class Package:
             if local(row) != "Relationship":
                 continue
             target, external = row.get("Target", ""), row.get("TargetMode") == "External"
-            if not external:
-                target = (
-                    target.lstrip("/")
-                    if target.startswith("/")
-                    else posixpath.normpath(posixpath.join(folder, target))
-                )
-            found.append(
-                Relation(row.get("Id", ""), row.get("Type", "").rpartition("/")[2], target, external)
-            )
+            if not external and target.startswith("/"):
+                target = target.lstrip("/")
+            elif not external:
+                target = posixpath.normpath(posixpath.join(folder, target))
+            kind = row.get("Type", "").rpartition("/")[2]
+            found.append(Relation(row.get("Id", ""), kind, target, external))
         return found
 
     def related(self, kind: str, name: str | None = None) -> str | None:
@@ -288,7 +228,7 @@ def _refuse_other_formats(magic: bytes, path: Path) -> None:
         raise InputError(
             "an old Word file (.doc, before 2007)",
             where=path.name,
-            remedy=_SAVE_AS + ", or run: soffice --headless --convert-to docx " + path.name,
+            remedy=SAVE_AS_DOCX + ", or run: soffice --headless --convert-to docx " + path.name,
         )
     for start, kind in (
         (b"{\\rtf", "an RTF file"),
@@ -297,7 +237,7 @@ def _refuse_other_formats(magic: bytes, path: Path) -> None:
         (b"<html", "a web page"),
     ):
         if magic.lstrip(b"\xef\xbb\xbf").startswith(start):
-            raise InputError(kind + ", not a .docx", where=path.name, remedy=_SAVE_AS)
+            raise InputError(kind + ", not a .docx", where=path.name, remedy=SAVE_AS_DOCX)
     if not magic:
         raise InputError("the file is empty", where=path.name, remedy="Copy it again from its source")
     if not magic.startswith(b"PK"):
@@ -314,36 +254,3 @@ def pack(parts: dict[str, bytes]) -> bytes:
             info.external_attr = 0o644 << 16
             archive.writestr(info, parts[name])
     return out.getvalue()
-
-
-def to_bytes(root: etree._Element) -> bytes:
-    return etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True)
-
-
-def safe_depth(root: etree._Element, limit: int) -> bool:
-    """Whether no element lies deeper than `limit`."""
-    depth = 0
-    for event, _ in etree.iterwalk(root, events=("start", "end")):
-        depth += 1 if event == "start" else -1
-        if depth > limit:
-            return False
-    return True
-
-
-_ALTERNATIVE = f"{{{MC}}}AlternateContent"
-
-
-def children(element: etree._Element) -> Iterator[etree._Element]:
-    """Child elements, with one branch of each mc:AlternateContent in its place: the first, as Word reads it."""
-    for child in element:
-        if child.tag == _ALTERNATIVE:
-            branches = [c for c in child if local(c) in ("Choice", "Fallback")]
-            if branches:
-                yield from children(branches[0])
-        elif isinstance(child.tag, str):
-            yield child
-
-
-def strip_controls(text: str) -> str:
-    """Text without the characters XML 1.0 forbids."""
-    return re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text)

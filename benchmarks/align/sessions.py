@@ -1,12 +1,10 @@
 """Constructed sessions: speech with word times, minutes, and the exact seconds each paragraph came from.
 
-The words are made up (syllables under Zipf's law, bursty by topic) around a real Spanish frame of function words,
-formulas and names, so that the difficulty is set by the parameters and not by what a language model happens to
-write. Five kinds of paragraph: `verbatim` (a cleaned copy), `summary` (some of the content words, in order),
-`hard` (18 % of them, shuffled), `formula` (the same few sentences all day long), `unspoken`; and speech that is
-`unwritten`. On top: recognition errors, recesses, moved paragraphs, a stretch of lost audio. `minutes_session`
-builds the other genre: summaries in the third person under hand-overs, roll calls, agenda items and votes, over
-segments of fifteen seconds without word times.
+`session` builds a day of five kinds of paragraph: `verbatim` (a cleaned copy), `summary` (some of the
+content words, in order), `hard` (18 % of them, shuffled), `formula` (the same few sentences all day long),
+`unspoken`; and speech that is `unwritten`. On top: recognition errors, recesses, moved paragraphs, a
+stretch of lost audio. `minutes_session` builds the other genre: summaries in the third person under hand-
+overs, roll calls, agenda items and votes, over segments of fifteen seconds without word times.
 """
 
 from __future__ import annotations
@@ -18,10 +16,9 @@ import numpy as np
 
 from astra_lib.core.records import Paragraph, Transcript, Utterance, Word
 
-FUNCTION = (
-    "de la que el en los se del las por un para con una su al lo como más pero sus le ya este sí porque esta entre "
-    "cuando muy sin sobre también me hasta hay donde quien desde todo nos durante todos uno les ni contra otros"
-).split()
+from .segments import runs, snapped
+from .speech import FUNCTION, Built, Clock, Lexicon, Span, pick
+
 FORMULAS = [
     "Tiene el uso de la palabra el honorable concejal",
     "Por secretaría sírvase dar lectura al siguiente punto del orden del día",
@@ -46,179 +43,85 @@ OPENINGS = [
     "Explicó que",
     "Cuestionó que",
 ]
+HANDOVERS = [
+    "Seguidamente, intervino el honorable concejal {}:",
+    "Finalizada la intervención, el Presidente concedió la palabra al concejal {}.",
+    "Tomó la palabra el concejal {}, quien manifestó:",
+]
+WELCOME = (
+    "Muy buenos días a todos, vamos a dar inicio a la sesión de hoy, "
+    "señora secretaria por favor llamado a lista."
+)
+TO_THE_VOTE = (
+    "En consideración la proposición de {} anuncio que se va a cerrar "
+    "queda cerrada la aprueba la corporación. Aprobada."
+)
+VOTED = "Puesta en consideración la proposición {}, fue aprobada por unanimidad."
+
+MIX = {"verbatim": 0.34, "summary": 0.3, "formula": 0.1, "unspoken": 0.08, "unwritten": 0.18}
+HARD = {"hard": 0.7, "formula": 0.05, "unspoken": 0.08, "unwritten": 0.17}
 
 
 @dataclass
-class Built:
-    """A session with its gold: `gold[i]` is `{paragraph, start, end, kind}`, times in seconds or None."""
+class Clerk:
+    """The minutes while they are written: texts with their kinds, and the gold beside them."""
 
-    transcript: Transcript
-    paragraphs: list[Paragraph]
+    kinds: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
     gold: list[dict[str, Any]] = field(default_factory=list)
 
-
-class Lexicon:
-    """A vocabulary of `size` invented content words with Zipf frequencies and a topic that drifts."""
-
-    def __init__(self, rng: np.random.Generator, size: int = 7000) -> None:
-        onset = [
-            "b",
-            "c",
-            "d",
-            "f",
-            "g",
-            "l",
-            "m",
-            "n",
-            "p",
-            "r",
-            "s",
-            "t",
-            "v",
-            "tr",
-            "pl",
-            "br",
-            "gr",
-            "cl",
-            "ll",
-            "ch",
-        ]
-        vowel, coda = ["a", "e", "i", "o", "u", "ie", "ue"], ["", "", "", "n", "r", "s", "l"]
-        words: set[str] = set()
-        while len(words) < size:
-            picks = rng.integers(
-                0, (len(onset), len(vowel), len(coda)), size=(int(rng.integers(2, 5)), 3)
-            ).tolist()
-            words.add("".join(onset[a] + vowel[b] + coda[c] for a, b, c in picks))
-        self.words = np.array(sorted(words))
-        rng.shuffle(self.words)
-        weight = 1.0 / (np.arange(size) + 12.0)
-        self.p = weight / weight.sum()
-        self.cumulative = np.cumsum(self.p)
-        self.rng = rng
-        self.new_topic()
-
-    def new_topic(self) -> None:
-        self.topic = self.rng.choice(len(self.words), 150, p=self.p, replace=False)
-
-    def content(self) -> str:
-        if self.rng.random() < 0.35:
-            return str(self.words[self.topic[int(self.rng.integers(len(self.topic)))]])
-        return str(self.words[int(np.searchsorted(self.cumulative, self.rng.random() * self.cumulative[-1]))])
-
-    def sentence(self) -> list[str]:
-        """8 to 22 words, half of them content words, ending in a full stop."""
-        length = int(self.rng.integers(8, 23))
-        words = [
-            self.content() if self.rng.random() < 0.5 else FUNCTION[int(self.rng.integers(len(FUNCTION)))]
-            for _ in range(length)
-        ]
-        words[0] = words[0].capitalize()
-        words[-1] += "."
-        return words
-
-
-class Clock:
-    """Lays words on the time line: about 2.4 words a second, pauses after sentences and turns."""
-
-    def __init__(self, rng: np.random.Generator) -> None:
-        self.rng, self.now = rng, 1.0
-        self.words: list[Word] = []
-        self.utterances: list[Utterance] = []
-
-    def say(self, words: list[str], speaker: str, noise: float = 0.0) -> tuple[float, float]:
-        first = len(self.words)
-        for word in words:
-            heard = mishear(word, self.rng, noise)
-            length = 0.12 + 0.05 * len(word) + float(self.rng.random()) * 0.12
-            for part in heard:
-                self.words.append(
-                    Word(
-                        part,
-                        round(self.now, 3),
-                        round(self.now + length / len(heard) * 0.9, 3),
-                        round(float(self.rng.uniform(0.6, 1.0)), 3),
-                        speaker,
-                    )
-                )
-                self.now += length / len(heard)
-            if word[-1] in ".?!":
-                self.now += float(self.rng.uniform(0.4, 1.0))
-        start = self.words[first].start if len(self.words) > first else self.now
-        end = self.words[-1].end if len(self.words) > first else self.now
-        if len(self.words) > first:
-            self.utterances.append(Utterance(start, end, speaker, (first, len(self.words))))
-        return start, end
-
-    def wait(self, seconds: float) -> None:
-        self.now += seconds
-
-
-def mishear(word: str, rng: np.random.Generator, rate: float) -> list[str]:
-    """What a recogniser makes of a word: itself, a neighbour, nothing, or two pieces."""
-    draw = rng.random()
-    if draw >= rate:
-        return [word]
-    if draw < rate * 0.2:
-        return []
-    if draw < rate * 0.3 and len(word) > 5:
-        return [word[: len(word) // 2], word[len(word) // 2 :]]
-    letters = list(word)
-    for _ in range(max(1, len(word) // 4)):
-        letters[int(rng.integers(len(letters)))] = str(rng.choice(list("aeioulnrstd")))
-    return ["".join(letters)]
+    def write(self, kind: str, text: str, span: Span | None) -> None:
+        """A paragraph, and the seconds it stands for (None: nobody said it)."""
+        start, end = span or (None, None)
+        self.gold.append({"paragraph": len(self.texts), "kind": kind, "start": start, "end": end})
+        self.kinds.append(kind)
+        self.texts.append(text)
 
 
 def summarise(
     words: list[str], rng: np.random.Generator, keep: float, lexicon: Lexicon, *, shuffle: bool, filler: float
 ) -> str:
-    """A third-person paragraph that keeps `keep` of the content words and adds `filler` new ones for each kept."""
-    content = [
-        w.strip(".").lower() for w in words if w.strip(".").lower() not in FUNCTION and not w[0].isdigit()
-    ]
+    """A third-person paragraph: `keep` of the content words, and `filler` new ones for each kept."""
+    plain = [w.strip(".").lower() for w in words]
+    content = [p for p, w in zip(plain, words, strict=True) if p not in FUNCTION and not w[0].isdigit()]
     chosen = [w for w in content if rng.random() < keep] or content[:1]
     chosen += [lexicon.content() for _ in range(int(round(filler * len(chosen))))]
     if shuffle or filler:
         rng.shuffle(chosen)
     out = str(rng.choice(OPENINGS)).split()
     for word in chosen:
-        out += [FUNCTION[int(rng.integers(len(FUNCTION)))]] * int(rng.random() < 0.7) + [word]
+        function = pick(rng, FUNCTION)
+        if rng.random() < 0.7:
+            out.append(function)
+        out.append(word)
     return " ".join(out) + "."
 
 
-MIX = {"verbatim": 0.34, "summary": 0.3, "formula": 0.1, "unspoken": 0.08, "unwritten": 0.18}
+def paragraph(index: int, kind: str, text: str) -> Paragraph:
+    """A paragraph whose XML is one run of plain text."""
+    return Paragraph(index, kind, text, f"<w:p><w:r><w:t>{text}</w:t></w:r></w:p>")
 
 
 def session(
     seed: int,
     hours: float = 8.0,
     *,
-    mix: dict[str, float] | None = None,
-    noise: float = 0.08,
-    keep: float = 0.45,
-    filler: float = 0.0,
-    moved: float = 0.01,
+    mix: dict[str, float] | None = None,  # share of each kind; MIX where None
+    noise: float = 0.08,  # share of words misheard
+    keep: float = 0.45,  # share of content words that a summary keeps
+    filler: float = 0.0,  # new content words in a summary for each kept
+    moved: float = 0.01,  # share of paragraphs that stand elsewhere than they were said
     recesses: int = 2,
-    lost_s: float = 120.0,
+    lost_s: float = 120.0,  # seconds of audio that are missing
     name: str = "built",
 ) -> Built:
-    """A session of about `hours`; `mix` gives the share of each kind (`hard` is one of them); `noise` the share of
-    words misheard; `keep` the content words a summary keeps; `moved` paragraphs stand elsewhere than they were said."""
+    """A day of about `hours`, with word times and speakers."""
     rng = np.random.default_rng(seed)
-    lexicon, clock = Lexicon(rng), Clock(rng)
+    lexicon, clock, clerk = Lexicon(rng), Clock(rng), Clerk()
     kinds, shares = zip(*(mix or MIX).items(), strict=True)
     p = np.array(shares) / sum(shares)
-    paragraphs: list[str] = []
-    gold: list[dict[str, Any]] = []
     speakers = [f"S{i}" for i in range(14)]
     speaker, breaks = speakers[1], sorted(rng.uniform(0.2, 0.9, recesses) * hours * 3600)
-
-    def write(text: str, kind: str, span: tuple[float, float] | None) -> None:
-        gold.append(
-            {"paragraph": len(paragraphs), "kind": kind, "start": span and span[0], "end": span and span[1]}
-        )
-        paragraphs.append(text)
-
     while clock.now < hours * 3600:
         if breaks and clock.now > breaks[0]:
             clock.wait(float(rng.uniform(300, 1200)))
@@ -229,89 +132,159 @@ def session(
             speaker = str(rng.choice(speakers))
             clock.wait(float(rng.uniform(0.5, 2.5)))
         kind = str(rng.choice(kinds, p=p))
-        words = [w for _ in range(int(rng.integers(2, 6))) for w in lexicon.sentence()]
+        words = lexicon.sentences()
         if kind == "unspoken":
-            write(
-                " ".join(words)
-                if rng.random() < 0.5
-                else summarise(words, rng, 0.5, lexicon, shuffle=False, filler=0),
-                kind,
-                None,
-            )
-            continue
-        if kind == "formula":
+            copy = rng.random() < 0.5
+            text = " ".join(words) if copy else summarise(words, rng, 0.5, lexicon, shuffle=False, filler=0)
+            clerk.write(kind, text, None)
+        elif kind == "formula":
             words = str(rng.choice(FORMULAS)).split()
-            span = clock.say(words, speakers[0], noise)
-            write(" ".join(words), kind, span)
+            clerk.write(kind, " ".join(words), clock.say(words, speakers[0], noise))
             clock.wait(0.6)
-            continue
-        span = clock.say(words, speaker, noise)
-        clock.wait(float(rng.uniform(0.1, 0.8)))
-        if kind == "verbatim":
-            write(" ".join(w for w in words if rng.random() > 0.04), kind, span)
-        elif kind == "summary":
-            write(summarise(words, rng, keep, lexicon, shuffle=False, filler=filler), kind, span)
-        elif kind == "hard":
-            write(summarise(words, rng, 0.18, lexicon, shuffle=True, filler=filler), kind, span)
-    return _finish(name, clock, paragraphs, gold, rng, moved, lost_s)
+        else:
+            span = clock.say(words, speaker, noise)
+            clock.wait(float(rng.uniform(0.1, 0.8)))
+            if kind == "verbatim":
+                clerk.write(kind, " ".join(w for w in words if rng.random() > 0.04), span)
+            elif kind == "summary":
+                clerk.write(kind, summarise(words, rng, keep, lexicon, shuffle=False, filler=filler), span)
+            elif kind == "hard":
+                clerk.write(kind, summarise(words, rng, 0.18, lexicon, shuffle=True, filler=filler), span)
+    return finish(name, clock, clerk, rng, moved, lost_s)
 
 
-def _finish(
-    name: str,
-    clock: Clock,
-    texts: list[str],
-    gold: list[dict[str, Any]],
-    rng: np.random.Generator,
-    moved: float,
-    lost_s: float,
+def finish(
+    name: str, clock: Clock, clerk: Clerk, rng: np.random.Generator, moved: float, lost_s: float
 ) -> Built:
     """Move some paragraphs, lose a stretch of audio, number everything."""
-    order = list(range(len(texts)))
-    for at in [i for i in order if rng.random() < moved]:
-        order.remove(at)
-        order.insert(max(0, min(len(order), at + int(rng.integers(-30, 31)))), at)
-    words, utterances = clock.words, clock.utterances
+    order = rearranged(len(clerk.texts), rng, moved)
+    words, utterances, gold = clock.words, clock.utterances, clerk.gold
     if lost_s:
         hole = float(rng.uniform(0.3, 0.7)) * clock.now
-        lost = (hole, hole + lost_s)
-        kept = [i for i, w in enumerate(words) if not lost[0] <= w.start < lost[1]]
-        place = {old: new for new, old in enumerate(kept)}
-        utterances = []
-        for u in clock.utterances:
-            inside = [place[i] for i in range(*u.words) if i in place]
-            if inside:
-                utterances.append(
-                    Utterance(
-                        words[kept[inside[0]]].start,
-                        words[kept[inside[-1]]].end,
-                        u.speaker,
-                        (inside[0], inside[-1] + 1),
-                    )
-                )
-        words = [words[i] for i in kept]
-        for row in gold:
-            if row["start"] is not None:
-                heard = (
-                    row["end"]
-                    - row["start"]
-                    - max(0.0, min(row["end"], lost[1]) - max(row["start"], lost[0]))
-                )
-                if heard < 0.5 * (row["end"] - row["start"]):
-                    row["start"] = row["end"] = None
-                elif lost[0] < row["end"] and row["start"] < lost[1]:
-                    row["start"], row["end"] = (
-                        (row["start"], lost[0]) if row["start"] < lost[0] else (lost[1], row["end"])
-                    )
-    paragraphs = [
-        Paragraph(new, "body", texts[old], f"<w:p><w:r><w:t>{texts[old]}</w:t></w:r></w:p>")
-        for new, old in enumerate(order)
-    ]
-    rows = [{**gold[old], "paragraph": new, "moved": abs(new - old) > 6} for new, old in enumerate(order)]
+        words, utterances, gold = without_stretch(clock, gold, (hole, hole + lost_s))
+    duration = round(clock.now, 3)
     return Built(
-        Transcript(name, "puerto-manantial", round(clock.now, 3), words, utterances, language="es"),
-        paragraphs,
-        rows,
+        Transcript(name, "puerto-manantial", duration, words, utterances, language="es"),
+        [paragraph(new, "body", clerk.texts[old]) for new, old in enumerate(order)],
+        [{**gold[old], "paragraph": new, "moved": abs(new - old) > 6} for new, old in enumerate(order)],
     )
+
+
+def rearranged(count: int, rng: np.random.Generator, share: float) -> list[int]:
+    """The numbers below `count`, a `share` of them up to thirty places from where they belong."""
+    order = list(range(count))
+    for number in [i for i in order if rng.random() < share]:
+        order.remove(number)
+        place = number + int(rng.integers(-30, 31))
+        order.insert(max(0, min(len(order), place)), number)
+    return order
+
+
+def without_stretch(
+    clock: Clock, gold: list[dict[str, Any]], lost: Span
+) -> tuple[list[Word], list[Utterance], list[dict[str, Any]]]:
+    """Words, utterances and gold of a recording that lacks the seconds `lost`.
+
+    A paragraph of which more than half is lost counts as unspoken; any other ends or begins at the hole.
+    """
+    kept = [i for i, w in enumerate(clock.words) if not lost[0] <= w.start < lost[1]]
+    place = {old: new for new, old in enumerate(kept)}
+    words = [clock.words[i] for i in kept]
+    utterances = []
+    for u in clock.utterances:
+        inside = [place[i] for i in range(*u.words) if i in place]
+        if inside:
+            first, last = inside[0], inside[-1]
+            start, end = words[first].start, words[last].end
+            utterances.append(Utterance(start, end, u.speaker, (first, last + 1)))
+    return words, utterances, [heard_part(row, lost) for row in gold]
+
+
+def heard_part(row: dict[str, Any], lost: Span) -> dict[str, Any]:
+    """A gold row without the seconds `lost`."""
+    start, end = row["start"], row["end"]
+    if start is None:
+        return row
+    heard = end - start - max(0.0, min(end, lost[1]) - max(start, lost[0]))
+    if heard < 0.5 * (end - start):
+        return {**row, "start": None, "end": None}
+    if lost[0] < end and start < lost[1]:
+        start, end = (start, lost[0]) if start < lost[0] else (lost[1], end)
+    return {**row, "start": start, "end": end}
+
+
+@dataclass
+class Debate:
+    """What the parts of a minuted session share."""
+
+    rng: np.random.Generator
+    lexicon: Lexicon
+    clock: Clock
+    clerk: Clerk
+    people: list[str]  # "first last given": the minutes hold all three, the chair says two
+    keep: float
+    filler: float
+    noise: float
+
+    def chair(self, text: str) -> Span:
+        """The chair says something, after a moment."""
+        self.clock.wait(float(self.rng.uniform(0.5, 2)))
+        return self.clock.say(text.split(), "S0", self.noise)
+
+    def bullet(self, words: list[str], span: Span) -> None:
+        """The clerk notes in the third person what was said."""
+        text = summarise(words, self.rng, self.keep, self.lexicon, shuffle=True, filler=self.filler)
+        self.clerk.write("list", text, span)
+
+    def roll_call(self) -> None:
+        """Every name is called and answered; the minutes list the names."""
+        self.chair(WELCOME)
+        called = []
+        for person in self.people:
+            _, first, last = person.split()
+            called += f"Honorable concejal {first} {last} Presente.".split()
+        start, end = self.clock.say(called, "S1", self.noise)
+        length = (end - start) / len(self.people)
+        for i, person in enumerate(self.people):
+            given, first, last = person.split()
+            span = start + i * length, start + (i + 1) * length
+            self.clerk.write("rollcall", f"{first} {last} {given}", span)
+
+    def agenda_item(self) -> None:
+        """A title, two to five speakers, and most times a vote."""
+        title = " ".join(self.lexicon.sentence()[:7]).strip(".")
+        span = self.chair(f"Siguiente punto del orden del día {title}.")
+        self.clerk.write("agenda", title.upper(), span)
+        if self.rng.random() < 0.5:
+            self.clerk.write("heading", title.upper(), None)
+        for _ in range(int(self.rng.integers(2, 6))):
+            self.intervention()
+        if self.rng.random() < 0.6:
+            title = " ".join(self.lexicon.sentence()[:6]).strip(".")
+            self.clerk.write("vote", VOTED.format(title), self.chair(TO_THE_VOTE.format(title)))
+        self.lexicon.new_topic()
+
+    def intervention(self) -> None:
+        """The floor is given, somebody speaks for some minutes, the clerk writes a bullet per idea or two."""
+        rng = self.rng
+        who = int(rng.integers(len(self.people)))
+        given, first, _ = self.people[who].split()
+        span = self.chair(f"Tiene el uso de la palabra el honorable concejal {given} {first}.")
+        if rng.random() < 0.7:
+            self.clerk.write("handover", str(rng.choice(HANDOVERS)).format(self.people[who]), span)
+        self.clock.wait(1.0)
+        for _ in range(int(rng.integers(2, 8))):
+            words = self.lexicon.sentences()
+            span = self.clock.say(words, f"S{who + 2}", self.noise)
+            draw = rng.random()
+            if draw < 0.2:
+                continue
+            if draw < 0.35:  # two bullets out of one stretch
+                half = len(words) // 2
+                self.bullet(words[:half], span)
+                self.bullet(words[half:], span)
+            else:
+                self.bullet(words, span)
 
 
 def minutes_session(
@@ -325,145 +298,40 @@ def minutes_session(
     diarised: bool = True,
     name: str = "minutes",
 ) -> Built:
-    """Third-person minutes over segments without word times: hand-overs, bullets, a roll call, agenda items, votes."""
+    """Third-person minutes over segments without word times: roll call, agenda, speakers, bullets, votes."""
     rng = np.random.default_rng(seed)
-    lexicon, clock = Lexicon(rng), Clock(rng)
-    texts: list[tuple[str, str]] = []
-    gold: list[dict[str, Any]] = []
-
-    def write(kind: str, text: str, span: tuple[float, float] | None) -> None:
-        gold.append(
-            {"paragraph": len(texts), "kind": kind, "start": span and span[0], "end": span and span[1]}
-        )
-        texts.append((kind, text))
-
-    def chair(text: str) -> tuple[float, float]:
-        clock.wait(float(rng.uniform(0.5, 2)))
-        return clock.say(text.split(), "S0", noise)
-
-    names = [
-        f"{lexicon.words[i]} {lexicon.words[i + 40]} {lexicon.words[i + 80]}".title()
-        for i in range(3000, 3011)
-    ]
-    write("heading", "ACTA NÚMERO 114", None)
-    write("heading", "CONCEJO MUNICIPAL DE PUERTO MANANTIAL", None)
-    chair(
-        "Muy buenos días a todos, vamos a dar inicio a la sesión de hoy, señora secretaria por favor llamado a lista."
-    )
-    roll = clock.say(
-        " ".join(f"Honorable concejal {n.split()[1]} {n.split()[2]} . Presente." for n in names)
-        .replace(" .", "")
-        .split(),
-        "S1",
-        noise,
-    )
-    for i, person in enumerate(names):
-        first, last, given = person.split()[1], person.split()[2], person.split()[0]
-        length = (roll[1] - roll[0]) / len(names)
-        write("rollcall", f"{first} {last} {given}", (roll[0] + i * length, roll[0] + (i + 1) * length))
+    lexicon, clock, clerk = Lexicon(rng), Clock(rng), Clerk()
+    w = lexicon.words
+    people = [f"{w[i]} {w[i + 40]} {w[i + 80]}".title() for i in range(3000, 3011)]
+    debate = Debate(rng, lexicon, clock, clerk, people, keep, filler, noise)
+    clerk.write("heading", "ACTA NÚMERO 114", None)
+    clerk.write("heading", "CONCEJO MUNICIPAL DE PUERTO MANANTIAL", None)
+    debate.roll_call()
     while clock.now < hours * 3600:
-        title = " ".join(lexicon.sentence()[:7]).strip(".")
-        write("agenda", title.upper(), chair(f"Siguiente punto del orden del día {title}."))
-        if rng.random() < 0.5:
-            write("heading", title.upper(), None)
-        for _ in range(int(rng.integers(2, 6))):
-            _intervention(rng, lexicon, clock, write, chair, names, keep, filler, noise)
-        if rng.random() < 0.6:
-            title = " ".join(lexicon.sentence()[:6]).strip(".")
-            write(
-                "vote",
-                f"Puesta en consideración la proposición {title}, fue aprobada por unanimidad.",
-                chair(
-                    f"En consideración la proposición de {title} anuncio que se va a cerrar queda cerrada la aprueba la corporación. Aprobada."
-                ),
-            )
-        lexicon.new_topic()
-    write("signature", "PRESIDENTE", None)
-    return _segmented(name, clock, texts, gold, segment_s, diarised)
+        debate.agenda_item()
+    clerk.write("signature", "PRESIDENTE", None)
+    return segmented(name, clock, clerk, segment_s, diarised)
 
 
-def _intervention(rng, lexicon, clock, write, chair, names, keep, filler, noise) -> None:
-    """The floor is given, somebody speaks for some minutes, the clerk writes a bullet per idea or two."""
-    who = int(rng.integers(len(names)))
-    given = chair(
-        f"Tiene el uso de la palabra el honorable concejal {names[who].split()[0]} {names[who].split()[1]}."
-    )
-    if rng.random() < 0.7:
-        write(
-            "handover",
-            str(
-                rng.choice(
-                    [
-                        "Seguidamente, intervino el honorable concejal {}:",
-                        "Finalizada la intervención, el Presidente concedió la palabra al concejal {}.",
-                        "Tomó la palabra el concejal {}, quien manifestó:",
-                    ]
-                )
-            ).format(names[who]),
-            given,
-        )
-    clock.wait(1.0)
-    ideas = int(rng.integers(2, 8))
-    for _ in range(ideas):
-        words = [w for _ in range(int(rng.integers(2, 6))) for w in lexicon.sentence()]
-        span = clock.say(words, f"S{who + 2}", noise)
-        draw = rng.random()
-        if draw < 0.2:
-            continue
-        if draw < 0.35:  # two bullets out of one stretch
-            half = len(words) // 2
-            write("list", summarise(words[:half], rng, keep, lexicon, shuffle=True, filler=filler), span)
-            write("list", summarise(words[half:], rng, keep, lexicon, shuffle=True, filler=filler), span)
-        else:
-            write("list", summarise(words, rng, keep, lexicon, shuffle=True, filler=filler), span)
-
-
-def _segmented(name, clock, texts, gold, segment_s, diarised) -> Built:
-    """Cut the speech into segments at turns and every `segment_s`, forget the word times, snap the gold to segments."""
-    words, segments, first = clock.words, [], 0
-    for i in range(1, len(words) + 1):
-        if (
-            i == len(words)
-            or words[i].speaker != words[first].speaker
-            or words[i].end - words[first].start > segment_s
-        ):
-            segments.append((first, i))
-            first = i
-    spread: list[Word] = []
+def segmented(name: str, clock: Clock, clerk: Clerk, segment_s: float, diarised: bool) -> Built:
+    """Cut the speech at turns and every `segment_s`, forget the word times, snap the gold to segments."""
+    words: list[Word] = []
     utterances = []
-    for a, b in segments:
-        start, end = words[a].start, words[b - 1].end
-        speaker = words[a].speaker if diarised else None
-        step = (end - start) / (b - a)
-        spread += [
-            Word(words[k].text, start + (k - a) * step, start + (k - a + 1) * step, None, speaker)
-            for k in range(a, b)
-        ]
-        utterances.append(Utterance(start, end, speaker, (a, b)))
-    for row in gold:
-        if row["start"] is not None:
-            inside = [
-                u
-                for u in utterances
-                if min(u.end, row["end"]) - max(u.start, row["start"])
-                > 0.5 * min(u.end - u.start, row["end"] - row["start"])
-            ]
-            if inside:
-                row["start"], row["end"] = inside[0].start, inside[-1].end
-    paragraphs = [
-        Paragraph(i, kind, text, f"<w:p><w:r><w:t>{text}</w:t></w:r></w:p>")
-        for i, (kind, text) in enumerate(texts)
-    ]
+    for i, j in runs(clock.words, segment_s):
+        start, end = clock.words[i].start, clock.words[j - 1].end
+        speaker = clock.words[i].speaker if diarised else None
+        step = (end - start) / (j - i)
+        for k in range(i, j):
+            begun = start + (k - i) * step
+            words.append(Word(clock.words[k].text, begun, start + (k - i + 1) * step, None, speaker))
+        utterances.append(Utterance(start, end, speaker, (i, j)))
+    duration = round(clock.now, 3)
+    transcript = Transcript(
+        name, "puerto-manantial", duration, words, utterances, interpolated=True, language="es"
+    )
+    written = enumerate(zip(clerk.kinds, clerk.texts, strict=True))
     return Built(
-        Transcript(
-            name,
-            "puerto-manantial",
-            round(clock.now, 3),
-            spread,
-            utterances,
-            interpolated=True,
-            language="es",
-        ),
-        paragraphs,
-        gold,
+        transcript,
+        [paragraph(i, kind, text) for i, (kind, text) in written],
+        snapped(clerk.gold, [(u.start, u.end) for u in utterances]),
     )

@@ -1,4 +1,4 @@
-"""Gold texts with known people: outside corpora from a data folder (evaluation only) and our own council texts."""
+"""Gold texts with known people: outside corpora (evaluation only) and our own council texts."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def conll(path: Path) -> list[Gold]:
 
 
 def recased(documents: list[Gold], how: str) -> list[Gold]:
-    """ "as is", "capitals", "lower" or "lower, no marks" (offsets kept; a letter that changes length stays)."""
+    """ "capitals", "lower" or "lower, no marks"; offsets are kept, so a letter that changes length stays."""
 
     def change(text: str) -> str:
         if how == "capitals":
@@ -91,8 +91,10 @@ def meddocan(folder: Path) -> list[Gold]:
 
 
 def score(documents: list[Gold], find) -> dict[str, float]:
-    """`find(texts, roster) -> spans per text`. Recall: mentions fully covered, letters only; precision: predicted spans that
-    touch a person."""
+    """What `find(texts, roster) -> spans per text` masks, and what of it touches a person.
+
+    A mention is masked when all its letters are covered.
+    """
     mentions = masked = predicted = right = 0
     missed: list[str] = []
     wrong: list[str] = []

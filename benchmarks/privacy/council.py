@@ -1,4 +1,4 @@
-"""Council text with known people: our topics' sentences, every name redrawn at each seed, minutes and recogniser style."""
+"""Council text with known people: our topics' sentences, names redrawn at each seed, written and spoken."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from astra_lib.privacy.tagger_training import invented, person
 
 from .corpora import Gold
 
-# invented people of the topics besides their guests, checked by hand; a name not listed here is not scored as one
+# invented people of the topics besides their guests, checked by hand; a name not listed here is not scored
+# as one
 CITIZENS = """
-Eliécer Mosquera|Marcos|Gildardo Montes Upegui|Gildardo|Bertilda|Noelia Grisales|Nubia Restrepo Cano|Heladio|Blanca Oliva Tejada Rivas|Blanca|Maribel|
-Arquímedes|Heriberto Anaya|Deyanira Lucumí Angulo|Aristides Cabal|Arístides Cabal|Berenice|Rosmira Cifuentes|Fabiola Rentería Mosquera|Yeferson Quintana Rúa|
-Yeferson|Arley|Saúl Mondragón Bejarano|Nohemí Escudero Bastidas|Nohemí|Ramiro Castañeda Ulloa|Ramiro Catañeda Ulloa|Aparicio Lozada|Mercedes Paternina Soto
+Eliécer Mosquera|Marcos|Gildardo Montes Upegui|Gildardo|Bertilda|Noelia Grisales|Nubia Restrepo Cano|
+Heladio|Blanca Oliva Tejada Rivas|Blanca|Maribel|Arquímedes|Heriberto Anaya|Deyanira Lucumí Angulo|
+Aristides Cabal|Arístides Cabal|Berenice|Rosmira Cifuentes|Fabiola Rentería Mosquera|
+Yeferson Quintana Rúa|Yeferson|Arley|Saúl Mondragón Bejarano|Nohemí Escudero Bastidas|Nohemí|
+Ramiro Castañeda Ulloa|Ramiro Catañeda Ulloa|Aparicio Lozada|Mercedes Paternina Soto
 """.replace("\n", "").split("|")
 # the topics these were checked in
 CHECKED = ("b", "c", "d")
@@ -40,7 +43,9 @@ _HEARD = (
 
 
 def council(folder: Path, seed: int, spoken: bool, rollcall: bool = False) -> list[Gold]:
-    """One document a topic: its minutes, or its speech as a recogniser writes it (lower case, no marks, some names mis-heard).
+    """One document a topic: its minutes, or its speech as a recogniser writes it.
+
+    Speech is in lower case and without marks; some of its names are mis-heard.
 
     `rollcall`: only the list of councillors, surnames first, half of it in capitals."""
     topics = [p for p in sorted(folder.glob("*.yaml")) if p.name.startswith(CHECKED)]

@@ -1,20 +1,21 @@
-"""The sample sessions as a real recogniser heard them, with the people in them: what was said is known, and with it who was named.
+"""The sample sessions as a real recogniser heard them: what was said is known, and with it who was named.
 
-Names are marked in what was said and carried over to what was heard, letter by letter. A name of which the recogniser left
-less than half of its sound ("Aurelio" heard as "a veces") tells nobody anything: it is counted apart.
+Names are marked in what was said and carried over to what was heard, letter by letter. A name of which the
+recogniser left less than half of its sound ("Aurelio" heard as "a veces") tells nobody anything: it is
+counted apart.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from astra_lib.core.records import read_json
 from astra_lib.minutes import read_minutes
-from astra_lib.scrub import PERSON_TYPES, Scrubber
+from astra_lib.privacy.placeholders import PERSON_TYPES
+from astra_lib.scrub import Scrubber
 from astra_lib.spanish.words import fold, phonetic
 from astra_lib.transcript import read_transcript, speech_blocks
 
@@ -22,13 +23,15 @@ from .corpora import Gold
 
 # people of the sample's debates besides councillors and guests, checked by hand
 CITIZENS = """
-Evelio|Anselmo Verdugo Lasso|Arcesio|Gildardo|Marcos|Quimes|Maribel|Nubia Restrepo Cano|Aristides Cabal|Heriberto Anaya|Rosmira Cifuentes|Heladio|
-Noelia Grisales|Matilde Rengifo Cano|Anselmo Piedrahíta|Baldomero Tirado Manrique|Crisanto|Abelino Cárdenas Rebolledo|Abelino|Fabiola|Saturnino Vélez|
-Bertilda|Eliécer Mosquera|Arley|Ulpiano|Luisa Fernanda|Luisa|Wilson Barona|Zoila|Eufemia Saavedra
+Evelio|Anselmo Verdugo Lasso|Arcesio|Gildardo|Marcos|Quimes|Maribel|Nubia Restrepo Cano|Aristides Cabal|
+Heriberto Anaya|Rosmira Cifuentes|Heladio|Noelia Grisales|Matilde Rengifo Cano|Anselmo Piedrahíta|
+Baldomero Tirado Manrique|Crisanto|Abelino Cárdenas Rebolledo|Abelino|Fabiola|Saturnino Vélez|Bertilda|
+Eliécer Mosquera|Arley|Ulpiano|Luisa Fernanda|Luisa|Wilson Barona|Zoila|Eufemia Saavedra
 """.replace("\n", "").split("|")
 # named after somebody, or written like it, and nobody all the same
 NOBODY = re.compile(
-    r"colegio Simón \w+|Alianza Ribereña|Raíces Vivas|Peñas Blancas|Ave María|Teatro Aurora|La Cruz|Casa Puente|Puerto Manantial|Ribera Sana|Nutrir Ribera"
+    r"colegio Simón \w+|Alianza Ribereña|Raíces Vivas|Peñas Blancas|Ave María|Teatro Aurora|La Cruz"
+    r"|Casa Puente|Puerto Manantial|Ribera Sana|Nutrir Ribera"
 )
 _PARTICLE = r"(?:\s+(?:de|del|de la|de los))?"
 RECOGNISABLE = 0.5
@@ -37,7 +40,7 @@ PLAIN = 0.7  # of a name's sound: a reader sees at once that it is a name
 
 @dataclass
 class Session:
-    """`gold`: the blocks of speech and the people still to be recognised in them; `lost`: spans of names heard as something else."""
+    """`gold`: the blocks of speech and the people to be recognised; `lost`: names heard as something else."""
 
     gold: Gold
     lost: list[list[tuple[int, int]]]
@@ -108,9 +111,8 @@ def alike(said: str, heard: str) -> float:
 
 def sessions(samples: Path) -> list[Session]:
     """Every sample session; blocks as the aligner cuts them."""
-    sys.path.insert(0, str(samples))
-    from build import composed  # type: ignore[import-not-found]
-    from compose import load, load_topics, written_sessions  # type: ignore[import-not-found]
+    from samples.build import composed
+    from samples.compose import load, load_topics, written_sessions
 
     sources = {
         "roster": load("roster"),
@@ -149,9 +151,10 @@ def _session(data: dict[str, Any], folder: Path, roster: list[dict[str, str]]) -
 
 
 def measured(found: list[Session], spoken: bool = True) -> dict[str, float]:
-    """Each session masked with its minutes. `spoken`: say which texts a recogniser wrote (False: as if all were written).
+    """Each session masked with its minutes. `spoken` False: as if no recogniser had written any of it.
 
-    `masked`: mentions covered whole; `touched`: at least in part; `*_plain`: of those that still sound like the name; `precision`:
+    `masked`: mentions covered whole; `touched`: at least in part; `*_plain`: of those that still sound like
+    the name; `precision`:
     spans that touch a name; `same`: people named in the minutes that got the same placeholder in speech."""
     count = dict.fromkeys(
         "mentions masked touched plain masked_plain touched_plain spans right both same lost".split(), 0

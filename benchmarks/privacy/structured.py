@@ -1,19 +1,23 @@
-"""Constructed Colombian data, written and spoken, each with its decoys: figures of law, money and contracts that must stay."""
+"""Constructed Colombian data, written and spoken, and decoys: figures of law, money and contracts."""
 
 from __future__ import annotations
 
 import random
 
+from stdnum import luhn
 from stdnum.co import nit as nit_number
 
 from .corpora import Gold
 
 _UNITS = (
-    "cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciséis diecisiete dieciocho diecinueve "
-    "veinte veintiuno veintidós veintitrés veinticuatro veinticinco veintiséis veintisiete veintiocho veintinueve"
+    "cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciséis "
+    "diecisiete dieciocho diecinueve veinte veintiuno veintidós veintitrés veinticuatro veinticinco "
+    "veintiséis veintisiete veintiocho veintinueve"
 ).split()
 _TENS = "treinta cuarenta cincuenta sesenta setenta ochenta noventa".split()
-_HUNDREDS = "ciento doscientos trescientos cuatrocientos quinientos seiscientos setecientos ochocientos novecientos".split()
+_HUNDREDS = (
+    "ciento doscientos trescientos cuatrocientos quinientos seiscientos setecientos ochocientos novecientos"
+).split()
 
 
 def words(number: int) -> str:
@@ -92,6 +96,9 @@ def nit(r: random.Random) -> tuple[str, str]:
     )
 
 
+_OPERATORS = "00 01 02 10 11 12 13 14 15 16 17 18 20 21 22".split()
+
+
 def phone(r: random.Random) -> tuple[str, str]:
     if r.random() < 0.2:
         digits = f"60{r.choice('124567')}{r.randint(2, 8)}{r.randint(100000, 999999)}"
@@ -99,7 +106,7 @@ def phone(r: random.Random) -> tuple[str, str]:
             (digits, f"({digits[:3]}) {digits[3:6]} {digits[6:]}", f"+57 {digits[:3]} {digits[3:]}")
         )
     else:
-        digits = f"3{r.choice(('00', '01', '02', '10', '11', '12', '13', '14', '15', '16', '17', '18', '20', '21', '22'))}{r.randint(0, 9_999_999):07d}"
+        digits = f"3{r.choice(_OPERATORS)}{r.randint(0, 9_999_999):07d}"
         a, b, c, d = digits[:3], digits[3:6], digits[6:8], digits[8:]
         form = r.choice(
             (
@@ -179,11 +186,17 @@ def address(r: random.Random) -> tuple[str, str]:
     )
     letter = r.choice(("", "", "", "A", " B", " bis", " Sur"))
     if r.random() < 0.3:
-        form = f"{r.choice(('calle', 'carrera', 'avenida', 'diagonal', 'transversal'))} {words(a)} número {words(b)} {words(c)}"
+        form = (
+            f"{r.choice(('calle', 'carrera', 'avenida', 'diagonal', 'transversal'))} {words(a)} número "
+            f"{words(b)} {words(c)}"
+        )
     elif r.random() < 0.12:
         form = f"manzana {r.randint(1, 40)} casa {r.randint(1, 60)}"
     else:
-        form = f"{road} {a}{letter} {r.choice(('#', '# ', 'No. ', 'N° ', 'número '))}{b}{r.choice(('', '', 'A'))}{r.choice(('-', ' - ', '–'))}{c}{r.choice(('', '', ' apto 301', ', casa 4', ', barrio La Ladera'))}"
+        mark = r.choice(("#", "# ", "No. ", "N° ", "número "))
+        house = f"{b}{r.choice(('', '', 'A'))}{r.choice(('-', ' - ', '–'))}{c}"
+        inside = r.choice(("", "", " apto 301", ", casa 4", ", barrio La Ladera"))
+        form = f"{road} {a}{letter} {mark}{house}{inside}"
     return form, r.choice(
         (
             "vive en la {x}",
@@ -229,14 +242,14 @@ def account(r: random.Random) -> tuple[str, str]:
 
 
 def address_ip(r: random.Random) -> tuple[str, str]:
-    form = f"{r.choice((10, 172, 181, 186, 190, 192, 200))}.{r.randint(0, 255)}.{r.randint(0, 255)}.{r.randint(1, 254)}"
+    first = r.choice((10, 172, 181, 186, 190, 192, 200))
+    form = f"{first}.{r.randint(0, 255)}.{r.randint(0, 255)}.{r.randint(1, 254)}"
     return form, r.choice(("desde la IP {x}", "el servidor {x}", "dirección IP {x}", "equipo {x}"))
 
 
 def card(r: random.Random) -> tuple[str, str]:
     body = r.choice("45") + "".join(r.choice("0123456789") for _ in range(14))
-    total = sum(sum(divmod(int(d) * (2 - i % 2), 10)) for i, d in enumerate(body))
-    number = body + str(-total % 10)
+    number = body + luhn.calc_check_digit(body)
     form = r.choice(
         (
             number,

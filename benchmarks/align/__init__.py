@@ -1,0 +1,1 @@
+"""The aligner measured: constructed sessions, data of others, peers, calibration, tuning."""
