@@ -20,11 +20,14 @@ from astra_lib.privacy.placeholders import PLACEHOLDER
 from . import lora
 
 Messages = list[dict[str, str]]
+SILENT_ROOT = 'root ::= "<nada/>" | blocks'  # the line of GRAMMAR that allows an empty answer
+NGRAM = 6  # tokens; about three words
+FORBIDDEN = float("-inf")
 
 
 @dataclass(frozen=True)
 class Generation:
-    """`confidence`: geometric mean of the chosen tokens' probabilities before the grammar, in [0, 1]."""
+    """`confidence`: geometric mean of the chosen tokens' probabilities; `seconds`: those of the batch."""
 
     text: str
     confidence: float
@@ -34,7 +37,7 @@ class Generation:
 
 
 class Engine:
-    """Greedy generation with one LoRA bundle per row. Not thread-safe by itself: `Batcher` owns it in service."""
+    """Greedy generation with one LoRA bundle per row; not thread-safe, in service one `Batcher` owns it."""
 
     def __init__(self, model: Any, tokenizer: Any, base_digest: str, name: str) -> None:
         self.model, self.tokenizer, self.base_digest, self.name = model, tokenizer, base_digest, name
@@ -44,8 +47,10 @@ class Engine:
 
     @classmethod
     def load(cls, base: Path | str, revision: str | None = None, dtype: str = "") -> Engine:
-        """Load a base model from a folder (or hub name), in `dtype`: if not said, bfloat16 where the processor multiplies
-        it, else float32."""
+        """Load a base model from a folder or by its hub name.
+
+        `dtype` empty: bfloat16 on a GPU or where the processor multiplies it natively, else float32.
+        """
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -58,8 +63,9 @@ class Engine:
                 revision=revision or None,
                 device_map="cuda" if gpu else None,
                 dtype=dtype or (torch.bfloat16 if gpu or native_bfloat16() else torch.float32),
+                # on a CPU torch's fused attention takes a fifth longer for a token
                 attn_implementation=None if gpu else "eager",
-            )  # on a CPU torch's fused attention costs a fifth more a token
+            )
         except OSError as error:
             raise MissingError(
                 f"cannot load the base model: {str(error).splitlines()[0]}",
@@ -69,9 +75,8 @@ class Engine:
         model.eval().requires_grad_(False)
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
-        return cls(
-            model, tokenizer, base_digest(base, revision or ""), folder.name if folder.is_dir() else str(base)
-        )
+        name = folder.name if folder.is_dir() else str(base)
+        return cls(model, tokenizer, base_digest(base, revision or ""), name)
 
     def load_adapter(self, source: Path | str) -> lora.Bundle:
         return lora.load(source, self.model, self.base_digest, device=self.model.device)
@@ -84,42 +89,41 @@ class Engine:
         grammar: bool = True,
         may_be_silent: bool = True,
     ) -> list[Generation]:
-        """One answer per prompt, row i with `adapters[i]`. Answers cut at the limit are closed into valid XML.
+        """One answer per prompt, row i with `adapters[i]`; one cut at the limit is closed into valid XML.
 
-        `may_be_silent`: `<nada/>` is an answer. A base that was never taught it would hide behind it."""
+        `may_be_silent`: `<nada/>` is an allowed answer. It is not for a base that was never taught when to
+        give it: that would answer nothing else.
+        """
         import torch
 
         began = time.perf_counter()
         texts = [
             self.tokenizer.apply_chat_template(p, add_generation_prompt=True, tokenize=False) for p in prompts
         ]
-        encoded = self.tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False).to(
-            self.model.device
-        )
-        watcher = _Watcher(
-            [p[-1]["content"] for p in prompts],
-            self._stops(),
-            self._compiled(may_be_silent) if grammar else None,
-            self._pieces,
-        )
+        encoded = self.tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
+        encoded = encoded.to(self.model.device)
+        spoken = [prompt[-1]["content"] for prompt in prompts]
+        compiled = self._compiled(may_be_silent) if grammar else None
+        decoder = GuardedDecoder(spoken, self._stops(), compiled, self._pieces)
         with torch.inference_mode(), lora.applied(adapters, self.model.device):
             out = self.model.generate(
                 **encoded,
                 max_new_tokens=max_new_tokens,
                 do_sample=False,
-                logits_processor=[watcher],
+                logits_processor=[decoder],
                 eos_token_id=self._stops(),
                 pad_token_id=self.tokenizer.pad_token_id,
             )
         seconds = time.perf_counter() - began
+        prompt_length = encoded["input_ids"].shape[1]
         made = []
-        for row, ids in enumerate(out[:, encoded["input_ids"].shape[1] :].tolist()):
-            cut = next((i for i, t in enumerate(ids) if t in watcher.stops), len(ids))
-            text = self.tokenizer.decode(ids[:cut], skip_special_tokens=True).strip()
-            finish = "stop" if cut < len(ids) else "length"
+        for row, ids in enumerate(out[:, prompt_length:].tolist()):
+            end = next((i for i, token in enumerate(ids) if token in decoder.stops), len(ids))
+            text = self.tokenizer.decode(ids[:end], skip_special_tokens=True).strip()
+            finish = "stop" if end < len(ids) else "length"
             if grammar and finish == "length":
                 text = close_fragment(text)
-            made.append(Generation(text, watcher.confidence(row), cut, finish, seconds))
+            made.append(Generation(text, decoder.confidence(row), end, finish, seconds))
         return made
 
     def _stops(self) -> list[int]:
@@ -127,18 +131,14 @@ class Engine:
         return sorted(i for i in ids if i is not None)
 
     def _compiled(self, may_be_silent: bool) -> Any:
-        """The grammar compiled for this vocabulary; some seconds, once."""
+        """The grammar compiled for this vocabulary; takes some seconds, once."""
         if may_be_silent not in self._grammars:
             import xgrammar
 
             info = xgrammar.TokenizerInfo.from_huggingface(
                 self.tokenizer, vocab_size=self.model.config.vocab_size, stop_token_ids=self._stops()
             )
-            text = (
-                GRAMMAR
-                if may_be_silent
-                else GRAMMAR.replace('root ::= "<nada/>" | blocks', "root ::= blocks")
-            )
+            text = GRAMMAR if may_be_silent else GRAMMAR.replace(SILENT_ROOT, "root ::= blocks")
             self._grammars[may_be_silent] = xgrammar.GrammarCompiler(info).compile_grammar(text)
         return self._grammars[may_be_silent]
 
@@ -147,62 +147,79 @@ def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-NGRAM = 6  # tokens; about three words
+class LoopGuard:
+    """Which tokens would repeat `NGRAM` tokens in the run of text that one row is writing now.
 
-
-class _Loops:
-    """The run of text one row is writing now: which tokens would say the same `NGRAM` tokens a second time.
-
-    Greedy decoding of a small model falls into loops. Tags repeat by nature, so only text between two tags counts."""
+    Greedy decoding of a small model falls into loops. Tags repeat by nature, so a run ends at every tag.
+    """
 
     def __init__(self, pieces: list[str]) -> None:
-        self.pieces, self.run, self.seen = pieces, list[int](), dict[tuple[int, ...], set[int]]()
+        self.pieces = pieces
+        self.run: list[int] = []
+        # the last NGRAM - 1 tokens -> the tokens that have followed them in this run
+        self.followers: dict[tuple[int, ...], set[int]] = {}
 
     def note(self, token: int) -> None:
+        """`token` was written."""
         if any(c in self.pieces[token] for c in "<>"):
-            self.run, self.seen = [], {}
+            self.run, self.followers = [], {}
             return
         if len(self.run) >= NGRAM - 1:
-            self.seen.setdefault(tuple(self.run[1 - NGRAM :]), set()).add(token)
+            self.followers.setdefault(self._context(), set()).add(token)
         self.run.append(token)
 
     def banned(self) -> set[int]:
-        return self.seen.get(tuple(self.run[1 - NGRAM :]), set()) if len(self.run) >= NGRAM - 1 else set()
+        if len(self.run) < NGRAM - 1:
+            return set()
+        return self.followers.get(self._context(), set())
+
+    def _context(self) -> tuple[int, ...]:
+        return tuple(self.run[1 - NGRAM :])
 
 
-class _Names:
-    """The placeholder one row is writing now: only those its prompt holds can be written, so nobody is made up."""
+class NameGuard:
+    """The placeholder that one row is writing now; only those in its prompt can be written.
 
-    def __init__(self, pieces: list[str], said: str) -> None:
-        self.pieces, self.said, self.open = pieces, {m[0] for m in PLACEHOLDER.finditer(said)}, ""
+    So the model cannot name a person whom nobody mentioned.
+    """
 
-    def _after(self, token: int) -> str | None:
-        """What is begun and not closed behind `token`; None where it leaves every name of the prompt."""
-        begun = self.open
-        for c in self.pieces[token]:
-            if begun or c == "[":
-                begun += c
-                if begun in self.said:
-                    begun = ""
-                elif not any(name.startswith(begun) for name in self.said):
-                    return None
-        return begun
+    def __init__(self, pieces: list[str], prompt: str) -> None:
+        self.pieces = pieces
+        self.known = {match[0] for match in PLACEHOLDER.finditer(prompt)}
+        self.open = ""  # a placeholder that was begun and is not closed yet
 
-    def may(self, token: int) -> bool:
+    def allows(self, token: int) -> bool:
         return self._after(token) is not None
 
     def note(self, token: int) -> None:
+        """`token` was written."""
         self.open = self._after(token) or ""
 
+    def _after(self, token: int) -> str | None:
+        """What is open once `token` is written; None when that leaves every known placeholder."""
+        begun = self.open
+        for c in self.pieces[token]:
+            if not begun and c != "[":
+                continue
+            begun += c
+            if begun in self.known:
+                begun = ""
+            elif not any(name.startswith(begun) for name in self.known):
+                return None
+        return begun
 
-class _Watcher:
-    """A logits processor for one `generate`: masks what the grammar forbids, what would loop and who was not named, and
-    notes the chosen tokens' log-probability."""
 
-    def __init__(self, said: Sequence[str], stops: list[int], compiled: Any, pieces: list[str]) -> None:
-        rows = len(said)
-        self.loops = [_Loops(pieces) for _ in said]
-        self.names = [_Names(pieces, text) for text in said]
+class GuardedDecoder:
+    """The logits processor of one `generate`: greedy choice among the tokens that may be written.
+
+    It masks what the grammar forbids, what would loop, and names that the prompt does not hold; and it adds
+    up the log-probabilities of the chosen tokens.
+    """
+
+    def __init__(self, prompts: Sequence[str], stops: list[int], compiled: Any, pieces: list[str]) -> None:
+        rows = len(prompts)
+        self.loops = [LoopGuard(pieces) for _ in prompts]
+        self.names = [NameGuard(pieces, prompt) for prompt in prompts]
         self.stops = set(stops)
         self.sums, self.counts, self.done = [0.0] * rows, [0] * rows, [False] * rows
         self.matchers = None
@@ -215,41 +232,55 @@ class _Watcher:
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         import torch
 
-        raw = scores.float()
-        if self.matchers is not None:
-            import xgrammar
-
-            for row, matcher in enumerate(self.matchers):
-                if not matcher.is_terminated():
-                    matcher.fill_next_token_bitmask(self.bitmask, row)
-                else:
-                    self.bitmask[row].fill_(-1)
-            xgrammar.apply_token_bitmask_inplace(scores, self.bitmask.to(scores.device))
-        for row, (loops, names) in enumerate(zip(self.loops, self.names, strict=True)):
-            if not names.open and (again := loops.banned()):
-                scores[row, sorted(again)] = float("-inf")
-            while (
-                not self.done[row]
-                and not names.may(best := int(scores[row].argmax()))
-                and scores[row, best] > float("-inf")
-            ):
-                scores[row, best] = float("-inf")
+        # transformers passes float32, so these are the same numbers: the masks below show in them
+        logits = scores.float()
+        self._mask_grammar(scores)
+        for row in range(len(scores)):
+            self._mask_loops_and_names(row, scores[row])
         chosen = scores.argmax(-1)
-        logp = raw.gather(1, chosen[:, None])[:, 0] - torch.logsumexp(raw, -1)
+        logp = logits.gather(1, chosen[:, None])[:, 0] - torch.logsumexp(logits, -1)
         for row, (token, value) in enumerate(zip(chosen.tolist(), logp.tolist(), strict=True)):
-            if self.done[row]:
-                continue
-            self.loops[row].note(token)
-            self.names[row].note(token)
-            self.sums[row] += value
-            self.counts[row] += 1
-            self.done[row] = token in self.stops
-            if self.matchers is not None and not self.matchers[row].is_terminated():
-                self.matchers[row].accept_token(token)
+            if not self.done[row]:
+                self._note(row, token, value)
         return scores
 
     def confidence(self, row: int) -> float:
+        """The geometric mean of the row's probabilities, 0 when it wrote nothing."""
         return math.exp(self.sums[row] / self.counts[row]) if self.counts[row] else 0.0
+
+    def _mask_grammar(self, scores: Any) -> None:
+        if self.matchers is None:
+            return
+        import xgrammar
+
+        for row, matcher in enumerate(self.matchers):
+            if matcher.is_terminated():
+                self.bitmask[row].fill_(-1)  # all bits set: everything is allowed behind the end
+            else:
+                matcher.fill_next_token_bitmask(self.bitmask, row)
+        xgrammar.apply_token_bitmask_inplace(scores, self.bitmask.to(scores.device))
+
+    def _mask_loops_and_names(self, row: int, scores: Any) -> None:
+        """Mask until the best token may be written, or none is left; a view of one row, changed in place."""
+        loops, names = self.loops[row], self.names[row]
+        banned = loops.banned()
+        if banned and not names.open:
+            scores[sorted(banned)] = FORBIDDEN
+        if self.done[row]:
+            return
+        best = int(scores.argmax())
+        while not names.allows(best) and scores[best] > FORBIDDEN:
+            scores[best] = FORBIDDEN
+            best = int(scores.argmax())
+
+    def _note(self, row: int, token: int, log_probability: float) -> None:
+        self.loops[row].note(token)
+        self.names[row].note(token)
+        self.sums[row] += log_probability
+        self.counts[row] += 1
+        self.done[row] = token in self.stops
+        if self.matchers is not None and not self.matchers[row].is_terminated():
+            self.matchers[row].accept_token(token)
 
 
 @dataclass
@@ -263,7 +294,9 @@ class _Request:
 class Batcher:
     """One thread owns the engine; requests of all councils are gathered into mixed batches.
 
-    `submit` takes the adapter pointer at admission, so a swap during the wait or the run changes nothing for it."""
+    `submit` takes the adapter pointer at admission, so a swap during the wait or the run changes nothing
+    for it.
+    """
 
     def __init__(self, engine: Engine, max_batch: int = 8, wait_ms: int = 20, limit: int = 256) -> None:
         self.engine, self.max_batch, self.wait_s = engine, max_batch, wait_ms / 1000
@@ -295,10 +328,11 @@ class Batcher:
         self._queue.put(None)
         self._thread.join()
 
-    def _gather(self) -> list[_Request] | None:
+    def _gather(self) -> list[_Request]:
+        """The next batch: what arrives within the waiting time of its first request; [] once closed."""
         first = self._queue.get()
         if first is None:
-            return None
+            return []
         batch, deadline = [first], time.monotonic() + self.wait_s
         while len(batch) < self.max_batch:
             try:
@@ -312,17 +346,20 @@ class Batcher:
         return batch
 
     def _run(self) -> None:
-        while (batch := self._gather()) is not None:
-            live = [r for r in batch if r.future.set_running_or_notify_cancel()]
-            if not live:
-                continue
-            try:
-                made = self.engine.generate(
-                    [r.prompt for r in live], [r.adapter for r in live], max(r.max_new_tokens for r in live)
-                )
-            except Exception as error:
-                for request in live:
-                    request.future.set_exception(error)
-                continue
-            for request, generation in zip(live, made, strict=True):
-                request.future.set_result(generation)
+        batch = self._gather()
+        while batch:
+            self._answer([request for request in batch if request.future.set_running_or_notify_cancel()])
+            batch = self._gather()
+
+    def _answer(self, requests: list[_Request]) -> None:
+        if not requests:
+            return
+        prompts, adapters = [r.prompt for r in requests], [r.adapter for r in requests]
+        try:
+            made = self.engine.generate(prompts, adapters, max(r.max_new_tokens for r in requests))
+        except Exception as error:
+            for request in requests:
+                request.future.set_exception(error)
+            return
+        for request, generation in zip(requests, made, strict=True):
+            request.future.set_result(generation)

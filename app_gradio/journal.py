@@ -1,4 +1,4 @@
-"""What an interrupted draft has written so far: one line per block, on the disk before the next block is asked for."""
+"""What an interrupted draft has written: a line per block, on the disk before the next is asked for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ from .service import ServedParagraph
 
 @dataclass
 class Journal:
-    """`written`: block number -> its paragraphs (none: the model had nothing to write). Gaps are not kept: they are tried again."""
+    """`written`: block number -> its paragraphs, [] where the model had nothing to write.
+
+    Gaps are not kept, so that they are tried again. The journal itself is locked, not a lock file beside it:
+    the lock is gone with the journal, and a finished draft leaves neither in the user's folder.
+    """
 
     path: Path
     file: IO[bytes]
@@ -27,7 +31,9 @@ class Journal:
     def open(cls, out: Path, tenant: str, transcript_sha256: str, unit_s: tuple[float, ...]) -> Journal:
         """The journal beside `out`, locked; what another recording left there is thrown away.
 
-        Raises `ConflictError` while another process drafts into the same file."""
+        `unit_s` is how the speech was cut into blocks, in seconds. Raises `ConflictError` while another
+        process drafts into the same file.
+        """
         path = out.with_suffix(".partial.jsonl")
         path.parent.mkdir(parents=True, exist_ok=True)
         head = {"tenant": tenant, "transcript_sha256": transcript_sha256, "unit_s": list(unit_s)}
@@ -44,7 +50,7 @@ class Journal:
         if rows[:1] == [head]:
             made.written = {row["block"]: [_paragraph(p) for p in row["paragraphs"]] for row in rows[1:]}
             file.seek(end)
-            file.truncate()  # a line cut by a kill
+            file.truncate()  # drops a line that a kill cut short
         else:
             file.seek(0)
             file.truncate()
@@ -52,12 +58,12 @@ class Journal:
         return made
 
     def add(self, block: int, paragraphs: list[ServedParagraph]) -> None:
-        """Kept when this returns."""
+        """On the disk when this returns."""
         self._line({"block": block, "paragraphs": [asdict(p) for p in paragraphs]})
         self.written[block] = paragraphs
 
     def discard(self) -> None:
-        """The Word file stands: nothing is left to pick up."""
+        """Delete the journal, once the Word file is written."""
         self.path.unlink(missing_ok=True)
 
     def _line(self, row: dict[str, Any]) -> None:
@@ -75,7 +81,7 @@ class Journal:
 
 
 def _whole_lines(file: IO[bytes]) -> tuple[list[dict[str, Any]], int]:
-    """The rows up to the first line that is not whole, and the offset behind them in bytes."""
+    """The rows up to the first incomplete line, and the offset behind them in bytes."""
     rows: list[dict[str, Any]] = []
     end = 0
     for line in file.read().splitlines(keepends=True):

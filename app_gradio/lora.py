@@ -24,6 +24,20 @@ from astra_lib.core.records import AdapterCard, from_dict, read_bytes, sha256_by
 MAX_UNPACKED = 2 << 30
 FILES = ("adapter_model.safetensors", "adapter_config.json", "adapter.json")
 PREFIX = "base_model.model."
+# PEFT options under which a layer computes something other than x A' B' scale
+NOT_PLAIN = (
+    "use_dora",
+    "use_rslora",
+    "rank_pattern",
+    "alpha_pattern",
+    "modules_to_save",
+    "fan_in_fan_out",
+    "lora_bias",
+    "megatron_config",
+    "trainable_token_indices",
+    "target_parameters",
+    "use_qalora",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +53,7 @@ class Bundle:
 
 
 Plan = list[tuple[Any, Bundle]]  # (row indices as a LongTensor, bundle)
-_plan: ContextVar[Plan | None] = ContextVar("adapter_plan", default=None)
+active_plan: ContextVar[Plan | None] = ContextVar("active_plan", default=None)
 
 
 def install(model: Any) -> None:
@@ -56,7 +70,7 @@ def install(model: Any) -> None:
 
 def _hook(name: str):
     def add_delta(module, inputs, output):
-        plan = _plan.get()
+        plan = active_plan.get()
         if plan is None:
             return None
         for rows, bundle in plan:
@@ -78,16 +92,18 @@ def applied(bundles: Sequence[Bundle | None], device: Any = "cpu") -> Iterator[N
     groups: dict[int, tuple[list[int], Bundle]] = {}
     for row, bundle in enumerate(bundles):
         if bundle is not None:
-            groups.setdefault(id(bundle), ([], bundle))[0].append(row)
-    token = _plan.set([(torch.tensor(rows, device=device), bundle) for rows, bundle in groups.values()])
+            rows, _ = groups.setdefault(id(bundle), ([], bundle))
+            rows.append(row)
+    plan = [(torch.tensor(rows, device=device), bundle) for rows, bundle in groups.values()]
+    token = active_plan.set(plan)
     try:
         yield
     finally:
-        _plan.reset(token)
+        active_plan.reset(token)
 
 
 def read_archive(source: Path | str) -> tuple[dict[str, bytes], str]:
-    """The three files of an adapter zip and the zip's sha256; odd members, bombs and broken zips are refused."""
+    """The three files of an adapter zip and its sha256; `InputError` for odd members, bombs, broken zips."""
     data = read_bytes(source)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -112,24 +128,15 @@ def read_archive(source: Path | str) -> tuple[dict[str, bytes], str]:
 def load(
     source: Path | str, model: Any, base_digest: str, *, dtype: Any = None, device: Any = "cpu"
 ) -> Bundle:
-    """An adapter zip as a `Bundle` for `model`.
+    """An adapter zip as a `Bundle` for `model`; `dtype` None: that of the layer it belongs to.
 
-    Refuses (`GateError`) another base, other kinds of LoRA, missing, surplus or misshapen tensors and NaN."""
+    Refuses (`GateError`) another base, other kinds of LoRA, missing, surplus or misshapen tensors and NaN.
+    """
     import torch
-    from safetensors.torch import load as load_tensors
 
     where = str(source)
     files, sha = read_archive(source)
-    try:
-        config, card = (
-            json.loads(files["adapter_config.json"]),
-            from_dict(AdapterCard, json.loads(files["adapter.json"]), where=where),
-        )
-        tensors = load_tensors(files["adapter_model.safetensors"])
-    except (ValueError, OSError) as error:
-        raise InputError(f"unreadable adapter: {error}", where=where) from None
-    except Exception as error:  # safetensors raises its own class, which is not importable everywhere
-        raise InputError(f"unreadable tensors: {error}", where=where) from None
+    config, card, tensors = _parse(files, where)
     refuse_config(config, where)
     if card.base_digest != base_digest:
         raise GateError(
@@ -137,56 +144,57 @@ def load(
             where=where,
             remedy="Train it again on the base in service",
         )
-    rank, scale = int(config["r"]), float(config["lora_alpha"]) / int(config["r"])
+    rank = int(config["r"])
+    scale = float(config["lora_alpha"]) / rank
     linears = {n: m for n, m in model.named_modules() if isinstance(m, torch.nn.Linear)}
     layers: dict[str, tuple[Any, Any, float]] = {}
     names = {key.removeprefix(PREFIX).rsplit(".lora_", 1)[0] for key in tensors}
     for name in sorted(names):
-        a, b = (
-            tensors.pop(f"{PREFIX}{name}.lora_A.weight", None),
-            tensors.pop(f"{PREFIX}{name}.lora_B.weight", None),
-        )
+        a = tensors.pop(f"{PREFIX}{name}.lora_A.weight", None)
+        b = tensors.pop(f"{PREFIX}{name}.lora_B.weight", None)
         if a is None or b is None or name not in linears:
             raise GateError(f"layer {name!r} is incomplete or not in this model", where=where)
-        linear = linears[name]
-        if tuple(a.shape) != (rank, linear.in_features) or tuple(b.shape) != (linear.out_features, rank):
-            raise GateError(f"layer {name!r} has shapes {tuple(a.shape)} and {tuple(b.shape)}", where=where)
-        if not (torch.isfinite(a).all() and torch.isfinite(b).all()):
-            raise GateError(f"layer {name!r} holds NaN or infinity", where=where)
-        layers[name] = (
-            a.to(device, dtype or linear.weight.dtype),
-            b.to(device, dtype or linear.weight.dtype),
-            scale,
-        )
+        check_layer(name, a, b, rank, linears[name], where)
+        kept_as = dtype or linears[name].weight.dtype
+        layers[name] = (a.to(device, kept_as), b.to(device, kept_as), scale)
     if tensors:
         raise GateError(f"surplus tensor {sorted(tensors)[0]!r}", where=where)
     check_coverage(config, names, linears, where)
     return Bundle(card.id, card.tenant, sha, card.base_digest, card, layers)
 
 
+def _parse(files: dict[str, bytes], where: str) -> tuple[dict[str, Any], AdapterCard, dict[str, Any]]:
+    """Configuration, card and tensors; `InputError` when one of them cannot be read."""
+    from safetensors.torch import load as load_tensors
+
+    try:
+        config = json.loads(files["adapter_config.json"])
+        card = from_dict(AdapterCard, json.loads(files["adapter.json"]), where=where)
+        tensors = load_tensors(files["adapter_model.safetensors"])
+    except (ValueError, OSError) as error:
+        raise InputError(f"unreadable adapter: {error}", where=where) from None
+    except Exception as error:  # safetensors raises its own class, which is not importable everywhere
+        raise InputError(f"unreadable tensors: {error}", where=where) from None
+    return config, card, tensors
+
+
+def check_layer(name: str, a: Any, b: Any, rank: int, linear: Any, where: str) -> None:
+    """A is [rank, in], B is [out, rank], both finite."""
+    import torch
+
+    if tuple(a.shape) != (rank, linear.in_features) or tuple(b.shape) != (linear.out_features, rank):
+        raise GateError(f"layer {name!r} has shapes {tuple(a.shape)} and {tuple(b.shape)}", where=where)
+    if not (torch.isfinite(a).all() and torch.isfinite(b).all()):
+        raise GateError(f"layer {name!r} holds NaN or infinity", where=where)
+
+
 def refuse_config(config: dict[str, Any], where: str) -> None:
-    """Everything that is not plain LoRA would be computed wrongly, so it is refused."""
+    """`GateError` for anything but plain LoRA: the hooks would compute it wrongly."""
     if config.get("peft_type") != "LORA" or int(config.get("r") or 0) < 1:
         raise GateError(
             f"not a LoRA adapter: {config.get('peft_type')!r}, rank {config.get('r')!r}", where=where
         )
-    odd = [
-        k
-        for k in (
-            "use_dora",
-            "use_rslora",
-            "rank_pattern",
-            "alpha_pattern",
-            "modules_to_save",
-            "fan_in_fan_out",
-            "lora_bias",
-            "megatron_config",
-            "trainable_token_indices",
-            "target_parameters",
-            "use_qalora",
-        )
-        if config.get(k)
-    ]
+    odd = [option for option in NOT_PLAIN if config.get(option)]
     if odd or config.get("bias", "none") != "none":
         raise GateError(
             f"unsupported adapter option {odd[0] if odd else 'bias'!r}",
@@ -196,7 +204,7 @@ def refuse_config(config: dict[str, Any], where: str) -> None:
 
 
 def check_coverage(config: dict[str, Any], names: set[str], linears: dict[str, Any], where: str) -> None:
-    """The tensors must be exactly those the configuration promises: half an adapter is no adapter."""
+    """The tensors must be exactly those that the configuration promises; half an adapter is refused."""
     targets, wanted_layers = config.get("target_modules"), config.get("layers_to_transform")
     if not isinstance(targets, list):
         raise GateError("target_modules must be a list of names", where=where)

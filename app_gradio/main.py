@@ -27,7 +27,7 @@ def application(settings: Settings, service: Service | None = None) -> tuple[Any
 
 
 def listen(settings: Settings) -> socket.socket:
-    """The listening socket, taken before the model is loaded so that a taken port is said at once."""
+    """The listening socket, taken before the model is loaded so that a taken port is reported at once."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

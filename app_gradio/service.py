@@ -44,12 +44,12 @@ class ServedParagraph:
     end_ms: int
     confidence: float
     audit_id: str
-    unresolved: tuple[str, ...] = ()  # placeholders that stand for nobody we know
+    unresolved: tuple[str, ...] = ()  # placeholders that the council's map does not know
 
 
 @dataclass
 class Ticket:
-    """A block on its way: what was admitted, with which adapter."""
+    """A block that was admitted: its prompt, the adapter it will be answered with, and the answer to come."""
 
     block: Block
     context: Context
@@ -59,28 +59,16 @@ class Ticket:
 
 
 class Service:
-    """Engine, batcher, swapper, audit and the tenants' privacy maps under one roof."""
+    """Engine, batcher, swapper, audit and the tenants' privacy maps, put together."""
 
     def __init__(
         self, settings: Settings, engine: Engine, registry: Registry, store: Store, audit: AuditLog
     ) -> None:
-        self.settings, self.engine, self.registry, self.store, self.audit = (
-            settings,
-            engine,
-            registry,
-            store,
-            audit,
-        )
+        self.settings, self.engine = settings, engine
+        self.registry, self.store, self.audit = registry, store, audit
         self.batcher = Batcher(engine, settings.serve.max_batch, settings.serve.batch_wait_ms)
-        self.swapper = Swapper(
-            engine,
-            self.batcher,
-            registry,
-            store,
-            settings.data_dir / "adapters",
-            CANARY,
-            uuid.uuid4().hex[:12],
-        )
+        cache, replica = settings.data_dir / "adapters", uuid.uuid4().hex[:12]
+        self.swapper = Swapper(engine, self.batcher, registry, store, cache, CANARY, replica)
         self._privacy: dict[str, tuple[Scrubber, PlaceholderMap]] = {}
         self._privacy_lock = threading.Lock()
         self.started = time.time()
@@ -109,7 +97,7 @@ class Service:
         self.batcher.close()
 
     def privacy(self, tenant: str) -> tuple[Scrubber, PlaceholderMap]:
-        """The tenant's scrubber and placeholder map; the roster lies in data_dir/tenants/<tenant>/roster.json."""
+        """The tenant's scrubber and placeholder map, made from data_dir/tenants/<tenant>/roster.json."""
         with self._privacy_lock:
             if tenant not in self._privacy:
                 roster = self.settings.data_dir / "tenants" / tenant / "roster.json"
@@ -119,12 +107,16 @@ class Service:
                         where=str(roster),
                         remedy="Put the councillors' roster.json there: names cannot be protected without it",
                     )
-                keep = PlaceholderMap.open(tenant, self.settings)
-                self._privacy[tenant] = (Scrubber(tenant, read_json(roster), keep), keep)
+                placeholders = PlaceholderMap.open(tenant, self.settings)
+                scrubber = Scrubber(tenant, read_json(roster), placeholders)
+                self._privacy[tenant] = (scrubber, placeholders)
             return self._privacy[tenant]
 
     def mask(self, tenant: str, text: str, spoken: bool = False) -> str:
-        """`text` with placeholders for people and their data; one thread at a time numbers them. `spoken`: a recogniser wrote it."""
+        """`text` with placeholders for people and their data; `spoken`: a recogniser wrote it.
+
+        One thread at a time, because new placeholders are numbered.
+        """
         if not text:
             return ""
         scrubber, _ = self.privacy(tenant)
@@ -151,54 +143,28 @@ class Service:
     ) -> list[ServedParagraph]:
         """Wait for the answer, refuse what does not validate, fill in the names, write the audit.
 
-        Nothing is served without its audit record: with Redis away this raises `ServiceError` (HTTP 503), the answer is
-        thrown away and the caller sends the block again."""
-        try:
-            made: Generation = ticket.future.result(timeout=timeout_s)
-        except AstraError:
-            raise
-        except TimeoutError:
-            raise ServiceError(
-                f"no answer within {timeout_s:.0f} s", remedy="Send it again in some minutes"
-            ) from None
-        except Exception as error:  # whatever the model ran into, the caller is told that nothing was written
-            log.exception("generation failed")
-            raise ServiceError(
-                f"the model could not answer ({type(error).__name__})",
-                where=f"{ticket.block.start:.1f} s",
-                remedy="Send the block again; if it happens again, send it in smaller blocks",
-            ) from error
+        Nothing is served without its audit record: with Redis away this raises `ServiceError` (HTTP 503), the
+        answer is thrown away and the caller sends the block again.
+        """
+        made = _answer(ticket, timeout_s)
         if made.text == NOTHING:
             return []
-        if found := check(made.text):
+        if violations := check(made.text):
             raise GateError(
-                f"the answer does not validate ({found[0].rule})",
+                f"the answer does not validate ({violations[0].rule})",
                 where=f"{ticket.block.start:.1f} s",
                 remedy="Send the block again, or roll the adapter back",
             )
-        _, keep = self.privacy(tenant)
+        _, placeholders = self.privacy(tenant)
         paragraphs = []
-        for text, kind, xml in fragment_texts(made.text):
+        for text, kind, masked_xml in fragment_texts(made.text):
             if not text.strip():
                 continue
-            filled_xml = keep.unmask(xml, xml=True)
-            # read from what is written: a placeholder broken by a run of bold is filled in the bare text only
-            filled = "".join(t for t, _, _ in fragment_texts(filled_xml))
-            unresolved = tuple(dict.fromkeys(_PLACEHOLDER.findall(filled)))
-            record = self._record(ticket, tenant, session_id, transcript_sha256, made, filled_xml)
-            audit_id = self.audit.append(record)
-            paragraphs.append(
-                ServedParagraph(
-                    filled_xml,
-                    filled,
-                    kind,
-                    record["start_ms"],
-                    record["end_ms"],
-                    record["confidence"] * (0.5 if unresolved else 1.0),
-                    audit_id,
-                    unresolved,
-                )
-            )
+            xml = placeholders.unmask(masked_xml, xml=True)
+            # read from the XML: a placeholder broken by a run of bold is filled in the bare text only
+            filled = "".join(piece for piece, _, _ in fragment_texts(xml))
+            record = self._record(ticket, tenant, session_id, transcript_sha256, made, xml)
+            paragraphs.append(_served_paragraph(xml, filled, kind, record, self.audit.append(record)))
         return paragraphs
 
     def _record(
@@ -228,6 +194,37 @@ class Service:
         if not blocks:
             raise InputError("no blocks", remedy="Send at least one {start_ms, end_ms, speaker, text}")
         sha = sha256_bytes(dumps([[b.start, b.end, b.speaker, b.text] for b in blocks]))
-        tickets = [self.admit(tenant, b) for b in blocks]
-        paragraphs = [p for t in tickets for p in self.finish(t, tenant, session_id, sha)]
+        tickets = [self.admit(tenant, block) for block in blocks]
+        paragraphs = []
+        for ticket in tickets:
+            paragraphs += self.finish(ticket, tenant, session_id, sha)
         return paragraphs, tickets[-1].served
+
+
+def _answer(ticket: Ticket, timeout_s: float) -> Generation:
+    """The generation a ticket waits for; `ServiceError` when the model failed or took too long."""
+    try:
+        return ticket.future.result(timeout=timeout_s)
+    except AstraError:
+        raise
+    except TimeoutError:
+        raise ServiceError(
+            f"no answer within {timeout_s:.0f} s", remedy="Send it again in some minutes"
+        ) from None
+    except Exception as error:  # whatever the model ran into, the caller is told that nothing was written
+        log.exception("generation failed")
+        raise ServiceError(
+            f"the model could not answer ({type(error).__name__})",
+            where=f"{ticket.block.start:.1f} s",
+            remedy="Send the block again; if it happens again, send it in smaller blocks",
+        ) from error
+
+
+def _served_paragraph(
+    xml: str, text: str, kind: str, record: dict[str, Any], audit_id: str
+) -> ServedParagraph:
+    """The paragraph of `record`; a placeholder left in it halves its confidence."""
+    unresolved = tuple(dict.fromkeys(_PLACEHOLDER.findall(text)))
+    confidence = record["confidence"] * (0.5 if unresolved else 1.0)
+    start_ms, end_ms = record["start_ms"], record["end_ms"]
+    return ServedParagraph(xml, text, kind, start_ms, end_ms, confidence, audit_id, unresolved)

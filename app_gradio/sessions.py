@@ -1,4 +1,4 @@
-"""A whole recording -> a draft acta: blocks, paragraphs, names, a Word file, and where each paragraph came from."""
+"""A whole recording to a draft acta: a Word file, and a trace of where each of its paragraphs came from."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from .journal import Journal
 from .service import ServedParagraph, Service, Ticket
 
 Progress = Callable[[int, int], None]
-UNIT_S = (
-    8.0,
-    30.0,
-    3.0,
-)  # seconds: shortest, longest, and how long a turn is before another speaker parts it; as the units trained on
-_Row = tuple[int, Paragraph, dict[str, Any]]  # start in ms, what is written, what the trace says of it
-PAUSES_S = (1.0, 3.0, 9.0)  # a part that is away is waited for this long before the draft stops
+# seconds: the shortest unit, the longest, and how long another speaker's turn must be to end one; the same
+# units that were trained on
+UNIT_S = (8.0, 30.0, 3.0)
+PAUSES_S = (1.0, 3.0, 9.0)  # an unreachable server is waited for this long before the draft stops
 
 
 @dataclass
 class Draft:
-    """`paragraphs` in order of time; `gaps`: blocks for which no valid paragraph could be made, with the reason;
-    `quiet`: blocks of which the model wrote nothing; `resumed`: blocks that an interrupted run had written."""
+    """What was made of a recording; blocks are stretches of speech of at most `UNIT_S[1]` seconds.
+
+    `paragraphs` are in order of time. `gaps`: blocks without a valid paragraph, with the reason. `quiet`:
+    blocks of which the model wrote nothing. `resumed`: how many blocks an interrupted run had written.
+    """
 
     session_id: str
     tenant: str
@@ -60,6 +60,93 @@ class _Lane:
     context: Context = Context()
     results: list[list[ServedParagraph]] = field(default_factory=list)
 
+    def take(self, made: list[ServedParagraph]) -> None:
+        """Keep a block's paragraphs; the next block sees the last of them and its agenda heading."""
+        self.results.append(made)
+        headings = [p.text for p in made if p.kind == "heading" and len(p.text.split()) > 3]
+        agenda = headings[-1] if headings else self.context.agenda
+        self.context = Context(agenda, made[-1].text if made else self.context.previous)
+
+
+class _DraftRun:
+    """One call of `draft`: writes blocks, asks again where that may help, and keeps the result so far."""
+
+    def __init__(
+        self,
+        service: Service,
+        transcript: Transcript,
+        transcript_sha256: str,
+        blocks: list[Block],
+        journal: Journal,
+        progress: Progress,
+    ) -> None:
+        self.service, self.journal, self.progress = service, journal, progress
+        self.transcript, self.transcript_sha256 = transcript, transcript_sha256
+        self.chair = presiding(blocks)
+        self.done, self.total = 0, len(blocks)
+        self.result = Draft(transcript.session_id, transcript.tenant, resumed=len(journal.written))
+
+    def step(self, now: list[tuple[_Lane, int, Block]]) -> None:
+        """Write one block of every lane: all are admitted before the first answer is waited for."""
+        tickets = {
+            number: self._admit(block, replace(lane.context, role=role_of([block], self.chair)))
+            for lane, number, block in now
+            if number not in self.journal.written
+        }
+        made: list[ServedParagraph] | None
+        for lane, number, block in now:
+            if number in tickets:
+                made = self._write(number, tickets[number])
+            else:
+                made = self.journal.written[number]
+            if made == []:
+                self.result.quiet.append({"start": block.start, "end": block.end})
+            lane.take(made or [])
+            self.done += 1
+            self.progress(self.done, self.total)
+
+    def _write(self, number: int, ticket: Ticket) -> list[ServedParagraph] | None:
+        """The block's paragraphs, on record in the journal; None for a gap."""
+        block = ticket.block
+        try:
+            made = self._finish(ticket)
+        except ServiceError:
+            raise
+        except AstraError as error:
+            self.result.gaps.append(
+                {"start": block.start, "end": block.end, "reason": str(error), "said": block.text}
+            )
+            return None
+        self.journal.add(number, made)
+        return made
+
+    def _admit(self, block: Block, context: Context) -> Ticket:
+        """Queue a block; a full queue is waited for."""
+        for pause in PAUSES_S:
+            try:
+                return self.service.admit(self.transcript.tenant, block, context)
+            except ServiceError:
+                time.sleep(pause)
+        return self.service.admit(self.transcript.tenant, block, context)
+
+    def _finish(self, ticket: Ticket) -> list[ServedParagraph]:
+        """The block's paragraphs, asked for again while a server is away.
+
+        What a sound service still cannot answer is the block's fault: `InputError`, so a gap.
+        """
+        tenant, session_id = self.transcript.tenant, self.transcript.session_id
+        for pause in PAUSES_S:
+            try:
+                return self.service.finish(ticket, tenant, session_id, self.transcript_sha256)
+            except ServiceError:
+                time.sleep(pause)
+                ticket = self._admit(ticket.block, ticket.context)
+        try:
+            return self.service.finish(ticket, tenant, session_id, self.transcript_sha256)
+        except ServiceError as error:
+            self.service.registry.current(tenant)  # Redis away: its ServiceError stops the draft
+            raise InputError(error.what, where=error.where, remedy=error.remedy) from error
+
 
 def draft(
     service: Service,
@@ -69,88 +156,33 @@ def draft(
     progress: Progress | None = None,
     lanes: int | None = None,
 ) -> Draft:
-    """Draft the acta of `transcript` into the Word file `out`, styled like `template`; trace in `<out>.trace.json`.
+    """Draft the acta of `transcript` into the Word file `out`, styled like `template`.
 
-    Lanes run side by side in one batch; within a lane a block sees the paragraph written before it. What is written is
-    kept in `<out>.partial.jsonl` until the Word file stands: killed, the same call goes on from there. An answer that
-    does not validate is a gap; a part that is away (`ServiceError`) is no gap but stops the draft, kept as far as it got."""
+    Lanes are written side by side in one batch; within a lane a block sees the paragraph written before it.
+    What is written is kept in `<out>.partial.jsonl` until the Word file is there: killed, the same call
+    goes on from there. An answer that does not validate is a gap; a server that is away (`ServiceError`) is
+    not, but stops the draft. The trace, with the audit id of each paragraph, is written to
+    `<out>.trace.json`.
+    """
+    out = Path(out)
     blocks = [b for b in speech_blocks(transcript, 0.0, math.inf, *UNIT_S) if b.text.strip()]
     if not blocks:
         raise InputError(
             "nobody speaks in this transcript", where=transcript.session_id, remedy="Is it the right file?"
         )
-    sha = sha256_bytes(dumps(to_dict(transcript)))
-    chair = presiding(blocks)
-    result = Draft(transcript.session_id, transcript.tenant)
-    report = progress or _bar(len(blocks))
-    with Journal.open(Path(out), transcript.tenant, sha, UNIT_S) as journal:
-        result.resumed = len(journal.written)
+    sha256 = sha256_bytes(dumps(to_dict(transcript)))
+    with Journal.open(out, transcript.tenant, sha256, UNIT_S) as journal:
+        run = _DraftRun(service, transcript, sha256, blocks, journal, progress or _bar(len(blocks)))
         running = _split(blocks, lanes or service.settings.serve.max_batch)
-        done = 0
         for step in range(max(len(lane.blocks) for lane in running)):
-            now = [(lane, *lane.blocks[step]) for lane in running if step < len(lane.blocks)]
-            tickets = {
-                i: _admit(
-                    service, transcript.tenant, block, replace(lane.context, role=role_of([block], chair))
-                )
-                for lane, i, block in now
-                if i not in journal.written
-            }
-            for lane, i, block in now:
-                if i in journal.written:
-                    made = journal.written[i]
-                else:
-                    try:
-                        made = _finish(service, tickets[i], transcript, sha)
-                    except ServiceError:
-                        raise
-                    except AstraError as error:
-                        made = None
-                        result.gaps.append(
-                            {"start": block.start, "end": block.end, "reason": str(error), "said": block.text}
-                        )
-                    else:
-                        journal.add(i, made)
-                if made == []:
-                    result.quiet.append({"start": block.start, "end": block.end})
-                lane.results.append(made or [])
-                lane.context = _next(lane.context, made or [])
-                done += 1
-                report(done, len(blocks))
+            run.step([(lane, *lane.blocks[step]) for lane in running if step < len(lane.blocks)])
+        result = run.result
         result.paragraphs = [p for lane in running for made in lane.results for p in made]
-        for rows in (result.gaps, result.quiet):
-            rows.sort(key=lambda row: row["start"])
-        result.docx = _write(result, template, Path(out))
+        result.gaps.sort(key=lambda gap: gap["start"])
+        result.quiet.sort(key=lambda block: block["start"])
+        result.docx = write_acta(result, template, out)
         journal.discard()
     return result
-
-
-def _admit(service: Service, tenant: str, block: Block, context: Context) -> Ticket:
-    """Queue a block; a full queue is waited for."""
-    for pause in (*PAUSES_S, None):
-        try:
-            return service.admit(tenant, block, context)
-        except ServiceError:
-            if pause is None:
-                raise
-            time.sleep(pause)
-    raise AssertionError  # the last round returned or raised
-
-
-def _finish(service: Service, ticket: Ticket, transcript: Transcript, sha: str) -> list[ServedParagraph]:
-    """The block's paragraphs; asked for again while a part is away.
-
-    What a sound service still cannot answer raises `GateError`'s sibling `InputError`: that is the block's fault, a gap."""
-    for pause in (*PAUSES_S, None):
-        try:
-            return service.finish(ticket, transcript.tenant, transcript.session_id, sha)
-        except ServiceError as error:
-            if pause is None:
-                service.registry.current(transcript.tenant)  # Redis away: its ServiceError stops the draft
-                raise InputError(error.what, where=error.where, remedy=error.remedy) from error
-            time.sleep(pause)
-            ticket = _admit(service, transcript.tenant, ticket.block, ticket.context)
-    raise AssertionError  # the last round returned or raised
 
 
 def _split(blocks: list[Block], lanes: int) -> list[_Lane]:
@@ -159,74 +191,91 @@ def _split(blocks: list[Block], lanes: int) -> list[_Lane]:
     return [_Lane(numbered[i : i + size]) for i in range(0, len(numbered), size)]
 
 
-def _next(context: Context, made: list[ServedParagraph]) -> Context:
-    agenda = next(
-        (p.text for p in reversed(made) if p.kind == "heading" and len(p.text.split()) > 3), context.agenda
-    )
-    return Context(agenda, made[-1].text if made else context.previous)
+@dataclass
+class _Line:
+    """A paragraph of the Word file, where its speech starts, and what the trace says of it."""
+
+    start_ms: int
+    paragraph: Paragraph
+    traced: dict[str, Any]
 
 
-def _write(result: Draft, template: Path | str, out: Path) -> Path:
-    """The Word file and its trace: `index` is a paragraph's place among the paragraphs written."""
-    rows: list[_Row] = []
-    blocks: dict[int, list[ServedParagraph]] = {}
-    for p in result.paragraphs:
-        blocks.setdefault(p.start_ms, []).append(p)
-    for start_ms, made in blocks.items():
-        rows += [(start_ms, Paragraph(0, p.kind, p.text, p.xml), asdict(p)) for p in made]
-        if strangers := list(dict.fromkeys(name for p in made for name in p.unresolved)):
-            # after the block, never inside it: a row of a table must follow its heading row
-            said = f"REVISAR {_span(start_ms / 1000, made[0].end_ms / 1000)}: no se sabe quién es {', '.join(strangers)}"
-            rows.append((start_ms, _note(said), {"note": said, "unresolved": strangers}))
+def write_acta(result: Draft, template: Path | str, out: Path) -> Path:
+    """The Word file and its trace; `index` in the trace is a paragraph's place among those written.
+
+    Notes for the clerk stand between the paragraphs: gaps, unknown names, tables that do not join.
+    """
     gaps = [dict(gap) for gap in result.gaps]
-    for gap in gaps:
-        said = f"SIN REDACTAR {_span(gap['start'], gap['end'])}: revisar la grabación"
-        rows.append((round(gap["start"] * 1000), _note(said), gap))
-    rows = _tables_apart(sorted(rows, key=lambda r: r[0]))
-    if not rows:
+    lines = _paragraph_lines(result.paragraphs) + [_gap_line(gap) for gap in gaps]
+    lines = _tables_apart(sorted(lines, key=lambda line: line.start_ms))
+    if not lines:
         raise InputError(
             "the model wrote nothing for this recording",
             where=result.session_id,
             remedy="Review the adapter: astra models",
         )
-    for index, (_, paragraph, traced) in enumerate(rows):
-        paragraph.index = traced["index"] = index
-    path = write_minutes([p for _, p, _ in rows], template, out)
-    write_json(
-        out.with_suffix(".trace.json"),
-        {
-            "session_id": result.session_id,
-            "tenant": result.tenant,
-            "silent_blocks": result.silent,
-            "silent": result.quiet,
-            "gaps": gaps,
-            "notes": [t for _, _, t in rows if "note" in t],
-            "paragraphs": [t for _, _, t in rows if "audit_id" in t],
-        },
-    )
+    for index, line in enumerate(lines):
+        line.paragraph.index = line.traced["index"] = index
+    path = write_minutes([line.paragraph for line in lines], template, out)
+    traced = [line.traced for line in lines]
+    trace = {
+        "session_id": result.session_id,
+        "tenant": result.tenant,
+        "silent_blocks": result.silent,
+        "silent": result.quiet,
+        "gaps": gaps,
+        "notes": [entry for entry in traced if "note" in entry],
+        "paragraphs": [entry for entry in traced if "audit_id" in entry],
+    }
+    write_json(out.with_suffix(".trace.json"), trace)
     return Path(path or out)
 
 
-def _tables_apart(rows: list[_Row]) -> list[_Row]:
+def _paragraph_lines(paragraphs: list[ServedParagraph]) -> list[_Line]:
+    """Block by block; names that the council's map does not know are noted behind their block.
+
+    Never inside it: a row of a table must follow its heading row.
+    """
+    blocks: dict[int, list[ServedParagraph]] = {}
+    for paragraph in paragraphs:
+        blocks.setdefault(paragraph.start_ms, []).append(paragraph)
+    lines = []
+    for start_ms, made in blocks.items():
+        lines += [_Line(start_ms, Paragraph(0, p.kind, p.text, p.xml), asdict(p)) for p in made]
+        unknown = list(dict.fromkeys(name for p in made for name in p.unresolved))
+        if unknown:
+            span = _span(start_ms / 1000, made[0].end_ms / 1000)
+            note = f"REVISAR {span}: no se sabe quién es {', '.join(unknown)}"
+            lines.append(_note(start_ms, note, {"note": note, "unresolved": unknown}))
+    return lines
+
+
+def _gap_line(gap: dict[str, Any]) -> _Line:
+    note = f"SIN REDACTAR {_span(gap['start'], gap['end'])}: revisar la grabación"
+    return _note(round(gap["start"] * 1000), note, gap)
+
+
+def _tables_apart(lines: list[_Line]) -> list[_Line]:
     """A note between the rows of two blocks that Word would not take for one table."""
-    out: list[_Row] = []
+    out: list[_Line] = []
     table = ""
-    for start_ms, paragraph, traced in rows:
-        if paragraph.kind == "table":
-            if table and check(table + paragraph.xml):
-                said = f"REVISAR {_clock(start_ms / 1000)}: esta tabla no casa con la anterior"
-                out.append((start_ms, _note(said), {"note": said}))
-                table = ""
-            table += paragraph.xml
-        else:
+    for line in lines:
+        if line.paragraph.kind != "table":
             table = ""
-        out.append((start_ms, paragraph, traced))
+        elif table and check(table + line.paragraph.xml):
+            note = f"REVISAR {_clock(line.start_ms / 1000)}: esta tabla no casa con la anterior"
+            out.append(_note(line.start_ms, note, {"note": note}))
+            table = line.paragraph.xml
+        else:
+            table += line.paragraph.xml
+        out.append(line)
     return out
 
 
-def _note(said: str) -> Paragraph:
-    """A paragraph for the clerk's eye, in brackets so that it cannot pass for the council's words."""
-    return Paragraph(0, "body", f"[{said}]", paragraph_xml(f"[{said}]", "body"))
+def _note(start_ms: int, note: str, traced: dict[str, Any]) -> _Line:
+    """A paragraph for the clerk, in brackets so that it cannot pass for the council's words."""
+    text = f"[{note}]"
+    return _Line(start_ms, Paragraph(0, "body", text, paragraph_xml(text, "body")), traced)
 
 
 def _span(start: float, end: float) -> str:

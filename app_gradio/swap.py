@@ -1,8 +1,8 @@
 """The hot swap: follow the registry, load in the background, try a canary, move one pointer.
 
-What is served is an immutable `Served` per tenant. A request takes the pointer once, at admission, and keeps it;
-so a swap is one assignment and no request ever sees two versions. When a new adapter cannot be loaded or its canary
-fails, the old one stays and the failure is on record.
+What is served is an immutable `Served` per tenant. A request takes the pointer once, at admission, and
+keeps it; so a swap is one assignment and no request ever sees two versions. When a new adapter cannot be
+loaded or its canary fails, the old one stays and the failure is on record.
 """
 
 from __future__ import annotations
@@ -19,16 +19,19 @@ from typing import Any
 from astra_lib.core.errors import AstraError, GateError, InputError, MissingError
 from astra_lib.core.events import Events
 from astra_lib.minutes import check
+from astra_lib.word.canonical import NOTHING
 
 from .engine import Batcher, Engine
 from .lora import Bundle
 
 log = logging.getLogger("astra.swap")
+CANARY_TOKENS = 64
+CANARY_TIMEOUT_S = 300
 
 
 @dataclass(frozen=True)
 class Served:
-    """What a tenant's requests are answered with now."""
+    """What a tenant's requests are answered with now; `since` is seconds since the epoch."""
 
     tenant: str
     generation: int
@@ -38,6 +41,8 @@ class Served:
 
 @dataclass(frozen=True)
 class SwapResult:
+    """How one swap went; `error` is empty when it is in service."""
+
     tenant: str
     generation: int
     ok: bool
@@ -64,9 +69,8 @@ class Swapper:
         self.cache, self.canary = cache, canary
         self._served: dict[str, Served] = {}
         self.history: deque[SwapResult] = deque(maxlen=200)
-        self._refused: dict[
-            str, int
-        ] = {}  # tenant -> generation that will not get better by being tried again
+        # tenant -> a generation that was refused: trying it again would end the same way
+        self._refused: dict[str, int] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.events = Events(registry, replica)
@@ -90,12 +94,10 @@ class Swapper:
         """Bring every tenant to the registry's current generation."""
         for tenant in self.registry.tenants():
             current = self.registry.current(tenant)
-            have = self._served.get(tenant)
-            if (
-                current is not None
-                and (have is None or have.generation != current.generation)
-                and self._refused.get(tenant) != current.generation
-            ):
+            if current is None or self._refused.get(tenant) == current.generation:
+                continue
+            serving = self._served.get(tenant)
+            if serving is None or serving.generation != current.generation:
                 self.swap(current)
 
     def swap(self, promotion: Any) -> SwapResult:
@@ -111,11 +113,11 @@ class Swapper:
             canary_ms = (time.perf_counter() - tried) * 1e3
             served = Served(tenant, promotion.generation, bundle, time.time())
             moved = time.perf_counter()
-            have = self._served.get(tenant)
-            if have is None or have.generation < served.generation:
+            incumbent = self._served.get(tenant)
+            if incumbent is None or incumbent.generation < served.generation:
                 self._served[tenant] = served
             swap_us = (time.perf_counter() - moved) * 1e6
-        except Exception as failure:  # whatever it is, the follower lives on and the incumbent serves
+        except Exception as failure:  # whatever it is, this thread goes on and the incumbent serves
             error = str(failure) or type(failure).__name__
             if isinstance(failure, GateError | InputError):
                 self._refused[tenant] = promotion.generation
@@ -133,7 +135,7 @@ class Swapper:
         try:
             bundle = self.engine.load_adapter(path)
         except AstraError:
-            path.unlink(missing_ok=True)  # a spoilt cache must not outlive a sound object in the store
+            path.unlink(missing_ok=True)  # the cached copy may be broken where the stored object is not
             raise
         if bundle.sha256 != adapter.sha256 or bundle.tenant != adapter.tenant:
             path.unlink(missing_ok=True)
@@ -142,9 +144,10 @@ class Swapper:
 
     def _try_canary(self, bundle: Bundle) -> None:
         """One real answer through the real queue; it must be valid XML with some text."""
-        made = self.batcher.submit(self.canary, bundle, 64).result(timeout=300)
-        if made.text != "<nada/>" and (found := check(made.text)):
-            raise GateError(f"the canary's answer does not validate: {found[0].rule}", where=bundle.id)
+        made = self.batcher.submit(self.canary, bundle, CANARY_TOKENS).result(timeout=CANARY_TIMEOUT_S)
+        violations = check(made.text) if made.text != NOTHING else []
+        if violations:
+            raise GateError(f"the canary's answer does not validate: {violations[0].rule}", where=bundle.id)
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._follow, name="astra-swapper", daemon=True)

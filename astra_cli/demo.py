@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
-from astra_lib.core import settings as settings_module
+from astra_lib.core.settings import Settings
+from astra_lib.core.settings import load as load_settings
 
 
-def add_parser(verbs) -> None:
+def add_parser(verbs: Any) -> None:
     p = verbs.add_parser("demo", help="the whole loop on the sample council, for real")
     p.set_defaults(run=run)
 
@@ -15,7 +17,7 @@ def add_parser(verbs) -> None:
 def run(_: argparse.Namespace) -> int:
     from jobs import demo
 
-    settings = settings_module.load()
+    settings = load_settings()
     try:
         demo.run(settings, say=lambda line: print(line, flush=True))
     finally:
@@ -23,7 +25,7 @@ def run(_: argparse.Namespace) -> int:
     return 0
 
 
-def stop(settings: settings_module.Settings) -> None:
+def stop(settings: Settings) -> None:
     """Nothing is left running: no worker, no control plane, no server."""
     from astra_lib.core import services
     from trainer import control_plane

@@ -1,8 +1,9 @@
-"""`astra`: the verbs, and one line for every error."""
+"""`astra`: finds the verb, and prints one line for every error."""
 
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -34,14 +35,14 @@ VERBS = {
 
 
 class Parser(argparse.ArgumentParser):
-    """Says a wrong argument in one line, as every other error."""
+    """A parser that reports a wrong argument like every other error, in one line."""
 
     def error(self, message: str) -> NoReturn:
         raise InputError(message, remedy=f"See `{self.prog} --help`")
 
 
 class Version(argparse.Action):
-    """The installed package's version, asked for only when wanted."""
+    """`--version`, read from the installed package only when it is asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         from importlib.metadata import version
@@ -63,19 +64,18 @@ def parser(verb: str | None) -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit codes: 0 done, 1 a fault of ASTRA's own, 2 bad input or a service out of reach, 3 a gate said no, 130 interrupted."""
+    """Run one verb and return its exit code.
+
+    0 done, 1 a fault of ASTRA's own, 2 bad input or a server out of reach,
+    3 a gate refused, 130 interrupted.
+    """
     argv = sys.argv[1:] if argv is None else argv
-    debug, argv = "--debug" in argv, [a for a in argv if a != "--debug"]  # before the verb or after it
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault(
-        "OMP_WAIT_POLICY", "PASSIVE"
-    )  # spinning threads of one model starve the next on few cores
-    if not sys.stderr.isatty():
-        os.environ.setdefault(
-            "TQDM_DISABLE", "1"
-        )  # read when tqdm is imported: also bars that libraries draw
+    debug = "--debug" in argv  # before the verb or after it
+    argv = [argument for argument in argv if argument != "--debug"]
+    _set_defaults()
     try:
-        args = parser(next((a for a in argv if not a.startswith("-")), None)).parse_args(argv)
+        verb = next((argument for argument in argv if not argument.startswith("-")), None)
+        args = parser(verb).parse_args(argv)
         return int(args.run(args) or 0)
     except AstraError as error:
         if debug:
@@ -97,24 +97,31 @@ def main(argv: list[str] | None = None) -> int:
         if debug:
             raise
         said = " ".join(f"{type(error).__name__}: {error}".split())
-        print(
-            f"astra: unexpected {said}. Run it again with --debug and report what it shows", file=sys.stderr
-        )
+        advice = "Run it again with --debug and report what it shows"
+        print(f"astra: unexpected {said}. {advice}", file=sys.stderr)
         return 1
+
+
+def _set_defaults() -> None:
+    """Environment that libraries read when they are imported; what the user set stays."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    # on few cores the spinning threads of one model would starve the next
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if not sys.stderr.isatty():
+        os.environ.setdefault("TQDM_DISABLE", "1")  # also for the bars that libraries draw
 
 
 def os_error(error: OSError) -> str:
     """A full disk or a missing permission in one line that says what to do."""
     remedies = {
-        28: "Free some space and run it again; nothing half-written is kept",
-        13: "Check the permissions",
-        21: "A file was expected, this is a folder",
-        20: "A folder was expected, this is a file",
+        errno.ENOSPC: "Free some space and run it again; nothing half-written is kept",
+        errno.EACCES: "Check the permissions",
+        errno.EISDIR: "A file was expected, this is a folder",
+        errno.ENOTDIR: "A folder was expected, this is a file",
     }
     where = f"{error.filename}: " if error.filename else ""
-    return (
-        f"{where}{error.strerror or error}. {remedies.get(error.errno or 0, 'Run with --debug to see where')}"
-    )
+    remedy = remedies.get(error.errno or 0, "Run with --debug to see where")
+    return f"{where}{error.strerror or error}. {remedy}"
 
 
 if __name__ == "__main__":

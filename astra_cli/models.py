@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
-from astra_lib.core import settings as settings_module
+from astra_lib.core.settings import load as load_settings
 
 
-def add_parser(verbs) -> None:
+def add_parser(verbs: Any) -> None:
     p = verbs.add_parser("judge", help="candidate against incumbent or base; exit 0 promoted, 3 not")
     p.add_argument("--val", required=True, help="val.jsonl")
     p.add_argument("--candidate", help="adapter zip")
@@ -23,7 +24,7 @@ def add_parser(verbs) -> None:
     p.add_argument("--judge-run", required=True, help="run id of the judge job that said PROMOTED")
     p.set_defaults(run=promote)
 
-    p = verbs.add_parser("rollback", help="back to the adapter before")
+    p = verbs.add_parser("rollback", help="put the adapter before the current one back into service")
     p.add_argument("--tenant", required=True)
     p.set_defaults(run=rollback)
 
@@ -40,20 +41,14 @@ def judge(args: argparse.Namespace) -> int:
 
     if bool(args.candidate) == bool(args.predictions):
         raise InputError("give --candidate or --predictions, one of them")
-    settings = settings_module.load()
+    settings = load_settings()
     rows = read_jsonl(args.val, Example)
     if args.candidate:
         from app_gradio.engine import Engine
         from astra_lib.core.base_model import ensure_base
 
-        made = hear(
-            rows,
-            args.candidate,
-            args.out,
-            settings,
-            Engine.load(ensure_base(settings), settings.model.revision),
-            args.incumbent,
-        )
+        engine = Engine.load(ensure_base(settings), settings.model.revision)
+        made = hear(rows, args.candidate, args.out, settings, engine, args.incumbent)
     else:
         outputs = {"candidate": read_predictions(args.predictions)}
         if args.incumbent_predictions:
@@ -66,7 +61,7 @@ def judge(args: argparse.Namespace) -> int:
 def promote(args: argparse.Namespace) -> int:
     from jobs.promote import promote_run
 
-    made = promote_run(args.tenant, args.judge_run, settings_module.load())
+    made = promote_run(args.tenant, args.judge_run, load_settings())
     print(f"{made.tenant}: {made.adapter.id} is generation {made.generation}")
     return 0
 
@@ -74,7 +69,7 @@ def promote(args: argparse.Namespace) -> int:
 def rollback(args: argparse.Namespace) -> int:
     from astra_lib.core.registry import Registry
 
-    made = Registry.open(settings_module.load()).rollback(args.tenant)
+    made = Registry.open(load_settings()).rollback(args.tenant)
     print(f"{made.tenant}: back to {made.adapter.id}, generation {made.generation}")
     return 0
 
@@ -82,17 +77,13 @@ def rollback(args: argparse.Namespace) -> int:
 def models(args: argparse.Namespace) -> int:
     from astra_lib.core.registry import Registry
 
-    registry = Registry.open(settings_module.load())
+    registry = Registry.open(load_settings())
     for tenant in [args.tenant] if args.tenant else registry.tenants():
         current = registry.current(tenant)
-        print(
-            f"{tenant}: "
-            + (
-                f"{current.adapter.id} generation {current.generation} since {current.time}"
-                if current
-                else "nothing in service"
-            )
-        )
+        if current:
+            print(f"{tenant}: {current.adapter.id} generation {current.generation} since {current.time}")
+        else:
+            print(f"{tenant}: nothing in service")
         for old in registry.history(tenant):
             print(f"  {old.generation:>4}  {old.time}  {old.adapter.id}  {old.by}")
     return 0

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
-from astra_lib.core import settings as settings_module
+from astra_lib.core.settings import load as load_settings
 
 
-def add_parser(verbs) -> None:
+def add_parser(verbs: Any) -> None:
     p = verbs.add_parser("run", help="one job: mine, dataset, train, judge, promote")
     p.add_argument("job")
     p.add_argument("-p", "--parameter", action="append", default=[], metavar="k=v")
@@ -28,9 +29,10 @@ def add_parser(verbs) -> None:
 def run(args: argparse.Namespace) -> int:
     from jobs import runner
 
-    settings = settings_module.load()
+    settings = load_settings()
     made = runner.execute(args.job, runner.parse(args.job, args.parameter), settings, again=args.again)
-    print(f"{args.job} {made.run_id}{' (finished before, reused)' if made.reused else ''} -> {made.report}")
+    reused = " (finished before, reused)" if made.reused else ""
+    print(f"{args.job} {made.run_id}{reused} -> {made.report}")
     return 0
 
 
@@ -38,17 +40,14 @@ def learn(args: argparse.Namespace) -> int:
     """Exit 3 when the Judge does not promote."""
     from jobs import runner
 
-    settings = settings_module.load()
-    for job, parameters in (
-        ("mine", {"source": args.source}),
-        ("dataset", {"roster": args.roster}),
-        ("train", {}),
-        ("judge", {}),
-    ):
+    settings = load_settings()
+    steps = {"mine": {"source": args.source}, "dataset": {"roster": args.roster}, "train": {}, "judge": {}}
+    for job, parameters in steps.items():
         made = runner.execute(job, {"tenant": args.tenant, **parameters}, settings)
         print(f"{job:8} {made.run_id}{' (reused)' if made.reused else ''} -> {made.report}", flush=True)
-    if made.manifest["metrics"]["verdict"] != "PROMOTED":
-        print(f"{made.manifest['metrics']['verdict']}: {'; '.join(made.manifest['metrics']['reasons'])}")
+    judged = made.manifest["metrics"]
+    if judged["verdict"] != "PROMOTED":
+        print(f"{judged['verdict']}: {'; '.join(judged['reasons'])}")
         return 3
     made = runner.execute("promote", {"tenant": args.tenant, "judge_run": made.run_id}, settings)
     print(f"promote  {made.run_id} -> generation {made.manifest['metrics']['generation']}")

@@ -10,18 +10,19 @@ from pathlib import Path
 from typing import Any
 
 
-def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser("scrub", help="mask personal data in a text file")
+def add_parser(verbs: Any) -> None:
+    parser = verbs.add_parser("scrub", help="mask personal data in a text file")
     parser.add_argument(
         "file",
         metavar="FILE",
-        help="text, .json/.jsonl or XML as text, or a .docx (its paragraphs, one a line, then what its headers, comments, authors, "
-        "properties and alt texts say); - reads standard input",
+        help="text, .json/.jsonl or XML as text, or a .docx (its paragraphs, one a line, then the text of "
+        "its headers, comments, authors, properties and alt texts); - reads standard input",
     )
     parser.add_argument(
         "--out",
         type=Path,
-        help="write the masked copy here instead of printing it; a .docx stays one, and is looked through by the leak gate first",
+        help="write the masked copy here instead of printing it; a .docx stays a .docx, and must pass the "
+        "leak gate first",
     )
     parser.add_argument(
         "--json",
@@ -36,7 +37,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints the masked text, or with --json the entities; the map changes only when a tenant is named."""
+    """Print or write the masked text, or with --json the entities; only --tenant changes a stored map."""
     from astra_lib.core.errors import InputError
     from astra_lib.core.records import atomic_write, read_json
     from astra_lib.core.settings import load
@@ -46,45 +47,45 @@ def run(args: argparse.Namespace) -> int:
     whole = bool(args.out) and args.file.lower().endswith(".docx")
     if whole and args.out.suffix.lower() != ".docx":
         raise InputError("a Word file is written as one", where=str(args.out), remedy="Name it .docx")
-    text = "" if whole else _read(args.file)
-    keep, roster = None, read_json(args.roster) if args.roster else []
+    text = "" if whole else read_text(args.file)
+    roster = read_json(args.roster) if args.roster else []
     if not isinstance(roster, list):
         raise InputError(
             "not a list of rows", where=args.roster, remedy="A roster is [{key, name, role, party}]"
         )
-    # imported last: it takes a second or two, and what is wrong with the files is said before
+    # imported last: it takes a second or two, and faults in the files are reported before
     from astra_lib.scrub import PlaceholderMap, Scrubber
 
+    placeholders = None
     if args.tenant:
         settings = load()
-        keep = PlaceholderMap.open(args.tenant, settings)
-        named = settings.data_dir / "tenants" / args.tenant / "roster.json"
-        roster = roster or (read_json(named) if named.is_file() else [])
-    scrubber = Scrubber(args.tenant or "file", roster, keep)
+        placeholders = PlaceholderMap.open(args.tenant, settings)
+        tenant_roster = settings.data_dir / "tenants" / args.tenant / "roster.json"
+        if not roster and tenant_roster.is_file():
+            roster = read_json(tenant_roster)
+    scrubber = Scrubber(args.tenant or "file", roster, placeholders)
     if whole:
         count = _word_copy(scrubber, args.file, args.out, roster)
-        if keep is not None:
-            keep.save()
-        print(f"{sum(count.values())} masked -> {args.out}")
-        return 0
-    masked = scrubber.mask(text)
-    if keep is not None:
-        keep.save()
-    if args.json:
-        rows = [
-            {"start": e.start, "end": e.end, "type": e.type, "replacement": e.replacement}
-            for e in masked.entities
-        ]
-        print(json.dumps(rows, ensure_ascii=False))
-    elif args.out:
-        atomic_write(args.out, masked.text.encode())
+        printed = f"{sum(count.values())} masked -> {args.out}\n"
     else:
-        sys.stdout.write(masked.text)
+        masked = scrubber.mask(text)
+        printed = _as_json(masked.entities) if args.json else masked.text
+    if placeholders is not None:
+        placeholders.save()
+    if args.out and not whole:
+        atomic_write(args.out, printed.encode())
+    else:
+        sys.stdout.write(printed)
     return 0
 
 
+def _as_json(entities: list[Any]) -> str:
+    rows = [{"start": e.start, "end": e.end, "type": e.type, "replacement": e.replacement} for e in entities]
+    return json.dumps(rows, ensure_ascii=False) + "\n"
+
+
 def _word_copy(scrubber: Any, file: str, out: Path, roster: list[Any]) -> Any:
-    """The masked copy, moved into place once the gate has found nothing in it, its name included."""
+    """Write the masked copy once the leak gate has passed it, its file name included; counts by type."""
     from astra_lib.core.records import atomic_write
     from astra_lib.privacy.docx import scrub_docx
     from astra_lib.scrub import leak_gate
@@ -97,7 +98,8 @@ def _word_copy(scrubber: Any, file: str, out: Path, roster: list[Any]) -> Any:
     return count
 
 
-def _read(file: str) -> str:
+def read_text(file: str) -> str:
+    """The text of FILE as it is masked; `InputError` when it is not UTF-8."""
     from astra_lib.core.errors import InputError
     from astra_lib.core.records import read_bytes
 
@@ -105,10 +107,10 @@ def _read(file: str) -> str:
         from astra_lib.minutes import read_minutes
 
         minutes = read_minutes(file)
-        lines = [p.text for p in minutes.paragraphs] + [
-            f"{where}: {text}" for where, texts in minutes.elsewhere.items() for text in texts
-        ]
-        return "".join(line + "\n" for line in lines)
+        lines = [paragraph.text for paragraph in minutes.paragraphs]
+        for where, texts in minutes.elsewhere.items():
+            lines += [f"{where}: {text}" for text in texts]
+        return "".join(f"{line}\n" for line in lines)
     data = sys.stdin.buffer.read() if file == "-" else read_bytes(Path(file))
     try:
         return data.decode("utf-8")

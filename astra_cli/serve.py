@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
+from typing import Any
 
-from astra_lib.core import settings as settings_module
+from astra_lib.core.settings import load as load_settings
 
 
-def add_parser(verbs) -> None:
+def add_parser(verbs: Any) -> None:
     p = verbs.add_parser("serve", help="API and page in one process")
     p.set_defaults(run=serve)
 
@@ -33,28 +34,29 @@ def add_parser(verbs) -> None:
 def serve(_: argparse.Namespace) -> int:
     from app_gradio.main import serve as run
 
-    run(settings_module.load())
+    run(load_settings())
     return 0
 
 
 def token(args: argparse.Namespace) -> int:
     from app_gradio.auth import issue
 
-    print(issue(settings_module.load(), args.tenant, args.role))
+    print(issue(load_settings(), args.tenant, args.role))
     return 0
 
 
 def verify(args: argparse.Namespace) -> int:
     from astra_lib.core.audit import AuditLog
 
-    count = AuditLog.open(settings_module.load()).verify(args.tenant)
+    count = AuditLog.open(load_settings()).verify(args.tenant)
     print(f"{count} records, chain unbroken")
     return 0
 
 
 def show(args: argparse.Namespace) -> int:
-    """Exit 3 when two ends of the way back do not fit."""
+    """Print the way back from a paragraph; exit 3 when two of its ends do not fit."""
     from astra_lib.core.trace import trace
 
-    print(json.dumps(asdict(trace(args.audit_id, settings_module.load())), ensure_ascii=False, indent=2))
+    found = trace(args.audit_id, load_settings())
+    print(json.dumps(asdict(found), ensure_ascii=False, indent=2))
     return 0

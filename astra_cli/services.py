@@ -8,35 +8,37 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
+from astra_lib.core.settings import load as load_settings
 
-def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
+
+def add_parser(verbs: Any) -> None:
+    parser = verbs.add_parser(
         "services",
         help="the embedded S3 and Redis servers",
         description="Start, stop or look at the embedded S3 (SeaweedFS) and Redis (Valkey) servers.",
     )
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    verb = verbs.add_parser(
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    action = actions.add_parser(
         "status", help="what runs where, each asked by a real write and read; exit 0 when all answer"
     )
-    verb.add_argument("--json", action="store_true", help="one JSON object a line")
-    verb.set_defaults(run=status)
-    verb = verbs.add_parser("up", help="start what is not configured and not running")
-    verb.add_argument(
+    action.add_argument("--json", action="store_true", help="one JSON object a line")
+    action.set_defaults(run=status)
+    action = actions.add_parser("up", help="start what is not configured and not running")
+    action.add_argument(
         "--timeout", type=float, default=90, metavar="SECONDS", help="how long to wait for an answer (90)"
     )
-    verb.set_defaults(run=up)
-    verb = verbs.add_parser("down", help="stop them; nothing stored is lost")
-    verb.add_argument(
+    action.set_defaults(run=up)
+    action = actions.add_parser("down", help="stop them; nothing stored is lost")
+    action.add_argument(
         "--grace", type=float, default=25, metavar="SECONDS", help="from SIGTERM to SIGKILL (25)"
     )
-    verb.set_defaults(run=down)
+    action.set_defaults(run=down)
 
 
 def status(args: argparse.Namespace) -> int:
-    from astra_lib.core import services, settings
+    from astra_lib.core import services
 
-    rows = services.status(settings.load())
+    rows = services.status(load_settings())
     for row in rows:
         if args.json:
             print(json.dumps(asdict(row)))
@@ -47,10 +49,9 @@ def status(args: argparse.Namespace) -> int:
 
 
 def up(args: argparse.Namespace) -> int:
-    from astra_lib.core import services, settings
+    from astra_lib.core import services
 
-    loaded = settings.load()
-    services.up(loaded, timeout_s=args.timeout)
+    services.up(load_settings(), timeout_s=args.timeout)
     args.json = False
     if status(args):
         print(
@@ -62,8 +63,8 @@ def up(args: argparse.Namespace) -> int:
 
 
 def down(args: argparse.Namespace) -> int:
-    from astra_lib.core import services, settings
+    from astra_lib.core import services
 
-    stopped = services.down(settings.load(), grace_s=args.grace)
+    stopped = services.down(load_settings(), grace_s=args.grace)
     print(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
     return 0

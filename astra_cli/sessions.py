@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
-from astra_lib.core import settings as settings_module
 from astra_lib.core.records import write_json, write_jsonl
+from astra_lib.core.settings import load as load_settings
 
 
-def add_parser(verbs) -> None:
+def add_parser(verbs: Any) -> None:
     p = verbs.add_parser("transcribe", help="audio -> transcript.json (resumable)")
     p.add_argument("audio")
     p.add_argument("--out", help="default: beside the audio, <name>.transcript.json")
@@ -44,7 +45,7 @@ def transcribe(args: argparse.Namespace) -> int:
 
     audio = Path(args.audio)
     out = Path(args.out) if args.out else audio.with_suffix(".transcript.json")
-    made = run(audio, out, settings_module.load(), session_id=args.session or audio.stem, tenant=args.tenant)
+    made = run(audio, out, load_settings(), session_id=args.session or audio.stem, tenant=args.tenant)
     print(f"{len(made.words)} words, {made.duration / 60:.1f} minutes -> {out}")
     return 0
 
@@ -60,23 +61,21 @@ def align(args: argparse.Namespace) -> int:
         raise InputError(
             "a transcript and an acta are needed", remedy="astra align TRANSCRIPT ACTA --out DIR"
         )
-    *transcripts, acta = map(Path, args.transcript)
-    transcript = read_transcript(
-        transcripts, session_id=args.session or transcripts[0].stem, tenant=args.tenant
-    )
+    *files, acta = map(Path, args.transcript)
+    transcript = read_transcript(files, session_id=args.session or files[0].stem, tenant=args.tenant)
     minutes = read_minutes(acta)
-    made = run(transcript, minutes.paragraphs, settings_module.load().align)
+    made = run(transcript, minutes.paragraphs, load_settings().align)
     out = Path(args.out)
     write_jsonl(out / "pairs.jsonl", made.pairs)
     made.report(out / "alignment.html")
     write_json(out / "metrics.json", made.metrics)
-    m = made.metrics
-    found = sum(p.start is not None for p in made.pairs)
+    metrics = made.metrics
+    found = sum(pair.start is not None for pair in made.pairs)
     print(
-        f"{found} of {len(made.pairs)} paragraphs found; coverage {m['coverage']:.1%} of the speech at an estimated "
-        f"precision of {m['estimated_precision']:.1%} -> {out / 'alignment.html'}"
+        f"{found} of {len(made.pairs)} paragraphs found; coverage {metrics['coverage']:.1%} of the speech "
+        f"at an estimated precision of {metrics['estimated_precision']:.1%} -> {out / 'alignment.html'}"
     )
-    if m.get("mismatch"):
+    if metrics.get("mismatch"):
         print("astra: the acta does not seem to belong to this recording: check that both are of one session")
         return 3
     return 0
@@ -88,24 +87,19 @@ def draft(args: argparse.Namespace) -> int:
     from astra_lib.core.errors import MissingError
     from astra_lib.transcript import read_transcript
 
-    settings = settings_module.load()
-    template = (
-        Path(args.template)
-        if args.template
-        else settings.data_dir / "tenants" / args.tenant / "template.docx"
-    )
+    settings = load_settings()
+    default = settings.data_dir / "tenants" / args.tenant / "template.docx"
+    template = Path(args.template) if args.template else default
     if not template.is_file():
         raise MissingError("no template", where=str(template), remedy="Give an earlier acta with --template")
-    transcript = read_transcript(
-        [Path(args.transcript)], session_id=args.session or Path(args.transcript).stem, tenant=args.tenant
-    )
+    file, out = Path(args.transcript), Path(args.out)
+    transcript = read_transcript([file], session_id=args.session or file.stem, tenant=args.tenant)
     service = Service.open(settings)
     try:
         service.swapper.reconcile()
-        made = run(service, transcript, template, Path(args.out))
+        made = run(service, transcript, template, out)
     finally:
         service.close()
-    print(
-        f"{len(made.paragraphs)} paragraphs, {len(made.gaps)} gaps -> {args.out} (trace: {Path(args.out).with_suffix('.trace.json')})"
-    )
+    trace = out.with_suffix(".trace.json")
+    print(f"{len(made.paragraphs)} paragraphs, {len(made.gaps)} gaps -> {out} (trace: {trace})")
     return 0

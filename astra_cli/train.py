@@ -5,53 +5,49 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+from astra_lib.core.settings import load as load_settings
 
-def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
+
+def add_parser(verbs: Any) -> None:
+    parser = verbs.add_parser(
         "train",
         help="train an adapter on RunPod",
         description="Train an adapter on RunPod, or on its local control plane.",
     )
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    verb = verbs.add_parser("submit", help="queue a training on a finished dataset run and follow it")
-    verb.add_argument("dataset", help="the dataset run's id, or its folder")
-    verb.add_argument("--tenant", required=True)
-    verb.add_argument("--epochs", type=float)
-    verb.add_argument("--learning-rate", type=float)
-    verb.add_argument("--no-follow", action="store_true", help="return once it is queued")
-    verb.add_argument("--out", metavar="DIR", help="put adapter.zip and result.json here")
-    verb.set_defaults(run=submit)
-    verb = verbs.add_parser("status", help="one job, brought up to date")
-    verb.add_argument("job_id")
-    verb.set_defaults(run=status)
-    verb = verbs.add_parser("cancel", help="stop a job; its worker is killed")
-    verb.add_argument("job_id")
-    verb.set_defaults(run=cancel)
-    verb = verbs.add_parser("list", help="all jobs, newest first; those past their limit are cancelled")
-    verb.add_argument("--tenant")
-    verb.set_defaults(run=list_jobs)
-    verb = verbs.add_parser("down", help="stop the local control plane and its worker")
-    verb.set_defaults(run=down)
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    action = actions.add_parser("submit", help="queue a training on a finished dataset run and follow it")
+    action.add_argument("dataset", help="the dataset run's id, or its folder")
+    action.add_argument("--tenant", required=True)
+    action.add_argument("--epochs", type=float)
+    action.add_argument("--learning-rate", type=float)
+    action.add_argument("--no-follow", action="store_true", help="return once it is queued")
+    action.add_argument("--out", metavar="DIR", help="put adapter.zip and result.json here")
+    action.set_defaults(run=submit)
+    action = actions.add_parser("status", help="one job, brought up to date")
+    action.add_argument("job_id")
+    action.set_defaults(run=status)
+    action = actions.add_parser("cancel", help="stop a job; its worker is killed")
+    action.add_argument("job_id")
+    action.set_defaults(run=cancel)
+    action = actions.add_parser("list", help="all jobs, newest first; those past their limit are cancelled")
+    action.add_argument("--tenant")
+    action.set_defaults(run=list_jobs)
+    action = actions.add_parser("down", help="stop the local control plane and its worker")
+    action.set_defaults(run=down)
 
 
 def submit(args: argparse.Namespace) -> int:
-    from pathlib import Path
-
-    from astra_lib.core import settings as settings_module
     from trainer import jobs
 
-    settings = settings_module.load()
-    chosen = {
-        name: value
-        for name, value in (("epochs", args.epochs), ("learning_rate", args.learning_rate))
-        if value is not None
-    }
-    if Path(args.dataset).is_dir():
-        job = jobs.submit(args.dataset, args.tenant, settings, **chosen)
-    else:
-        job = jobs.submit_run(args.dataset, args.tenant, settings, **chosen)
+    settings = load_settings()
+    overrides = {"epochs": args.epochs, "learning_rate": args.learning_rate}
+    chosen = {name: value for name, value in overrides.items() if value is not None}
+    submit_it = jobs.submit if Path(args.dataset).is_dir() else jobs.submit_run
+    job = submit_it(args.dataset, args.tenant, settings, **chosen)
     print(f"job {job.job_id}: {job.state}", file=sys.stderr)
     if args.no_follow:
         return 0
@@ -62,32 +58,27 @@ def submit(args: argparse.Namespace) -> int:
         raise
     if args.out and job.state == "SUCCEEDED":
         jobs.fetch(job, args.out, settings)
-    return _print(job)
+    return _show(job)
 
 
 def status(args: argparse.Namespace) -> int:
-    from astra_lib.core import settings as settings_module
     from trainer import jobs
 
-    return _print(jobs.status(args.job_id, settings_module.load()))
+    return _show(jobs.status(args.job_id, load_settings()))
 
 
 def cancel(args: argparse.Namespace) -> int:
-    from astra_lib.core import settings as settings_module
     from trainer import jobs
 
-    job = jobs.cancel(args.job_id, settings_module.load())
+    job = jobs.cancel(args.job_id, load_settings())
     print(f"{job.job_id}: {job.state}")
     return 0 if job.state == "CANCELLED" else 3
 
 
 def list_jobs(args: argparse.Namespace) -> int:
-    from datetime import UTC, datetime
-
-    from astra_lib.core import settings as settings_module
     from trainer import jobs
 
-    settings = settings_module.load()
+    settings = load_settings()
     found = jobs.list_jobs(settings, args.tenant)
     if any(not job.final for job in found):
         jobs.sweep(settings)
@@ -99,18 +90,15 @@ def list_jobs(args: argparse.Namespace) -> int:
 
 
 def down(args: argparse.Namespace) -> int:
-    from astra_lib.core import settings as settings_module
     from trainer import control_plane
 
-    print(
-        "stopped: the training control plane"
-        if control_plane.down(settings_module.load())
-        else "nothing was running"
-    )
+    stopped = control_plane.down(load_settings())
+    print("stopped: the training control plane" if stopped else "nothing was running")
     return 0
 
 
-def _print(job: Any) -> int:
+def _show(job: Any) -> int:
+    """Print a job as JSON; exit 3 when it ended without an adapter."""
     from trainer import jobs
 
     print(json.dumps(jobs.to_public(job), indent=2, sort_keys=True))

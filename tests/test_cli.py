@@ -1,4 +1,4 @@
-"""Every error of the command line is one line that says what, where and what to do; exit 2, or 3 where a gate said no."""
+"""Every error of the command line is one line: what, where and what to do; exit 2, or 3 from a gate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from astra_cli.main import main
-from astra_lib.core.records import write_jsonl
+from astra_lib.core.records import read_jsonl, write_jsonl
 from tests.test_judge import hearing
 from tests.test_trace import paragraph  # noqa: F401  (a fixture: a paragraph served by an adapter with a whole history)
 
@@ -28,11 +28,9 @@ def acta_with(document) -> bytes:
     """The sample acta, its main part changed by `document(bytes)`."""
     made = io.BytesIO()
     with zipfile.ZipFile(ACTA) as source, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as target:
-        for item in source.infolist():
-            content = source.read(item)
-            target.writestr(
-                item.filename, document(content) if item.filename == "word/document.xml" else content
-            )
+        for name in source.namelist():
+            content = source.read(name)
+            target.writestr(name, document(content) if name == "word/document.xml" else content)
     return made.getvalue()
 
 
@@ -71,7 +69,7 @@ def bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "good.txt").write_text("Habla Ana Ruiz, cédula 1.023.456.789")
     (tmp_path / "number.json").write_text("3")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TQDM_DISABLE", "1")  # main() sets it for good where nobody watches
+    monkeypatch.setenv("TQDM_DISABLE", "1")  # main() sets it for good without a terminal
     return tmp_path
 
 
@@ -177,29 +175,13 @@ def test_the_judge_is_exit_0_or_3(bad, capsys):
     rows, good, worse = hearing()
     write_jsonl(bad / "val.jsonl", rows)
     for name, outputs in (("good", good), ("worse", worse)):
-        (bad / f"{name}.jsonl").write_text(
-            "".join(json.dumps({"id": k, "output": v}) + "\n" for k, v in outputs.items())
-        )
+        write_jsonl(bad / f"{name}.jsonl", [{"id": i, "output": text} for i, text in outputs.items()])
     for candidate, incumbent, code, verdict in (
         ("good", "worse", 0, "PROMOTED"),
         ("worse", "good", 3, "REJECTED"),
     ):
-        assert (
-            main(
-                [
-                    "judge",
-                    "--val",
-                    "val.jsonl",
-                    "--predictions",
-                    f"{candidate}.jsonl",
-                    "--incumbent-predictions",
-                    f"{incumbent}.jsonl",
-                    "--out",
-                    candidate,
-                ]
-            )
-            == code
-        )
+        files = ["--predictions", f"{candidate}.jsonl", "--incumbent-predictions", f"{incumbent}.jsonl"]
+        assert main(["judge", "--val", "val.jsonl", *files, "--out", candidate]) == code
         assert capsys.readouterr().out.startswith(verdict)
         assert json.loads((bad / candidate / "verdict.json").read_text())["verdict"] == verdict
 
@@ -208,11 +190,11 @@ def test_minutes_read_and_written_hold_the_same_text(bad, capsys):
     assert main(["minutes", "read", str(ACTA), "--out", "first.jsonl"]) == 0
     assert main(["minutes", "write", "first.jsonl", "--template", str(ACTA), "--out", "again.docx"]) == 0
     assert main(["minutes", "read", "again.docx", "--out", "second.jsonl"]) == 0
-    texts = [
-        [json.loads(line)["text"] for line in (bad / name).read_text().splitlines()]
-        for name in ("first.jsonl", "second.jsonl")
-    ]
-    assert texts[0] == texts[1] and len(texts[0]) > 20
+    first, second = (
+        [row["text"] for row in read_jsonl(bad / name)] for name in ("first.jsonl", "second.jsonl")
+    )
+    assert first == second
+    assert len(first) > 20
 
 
 def test_scrub_names_the_characters_of_its_input(bad, capsys):
@@ -226,12 +208,9 @@ def test_a_served_paragraph_is_traced(settings, paragraph, capsys):  # noqa: F81
     audit_id, runs = paragraph
     assert main(["audit", "show", audit_id]) == 0
     shown = json.loads(capsys.readouterr().out)
-    assert (shown["record"]["start_ms"], shown["record"]["end_ms"], shown["record"]["session_id"]) == (
-        61_000,
-        93_500,
-        "2026-05-04",
-    )
-    assert shown["promotion"]["adapter"]["sha256"] == shown["record"]["adapter_sha256"]
+    record = shown["record"]
+    assert (record["start_ms"], record["end_ms"], record["session_id"]) == (61_000, 93_500, "2026-05-04")
+    assert shown["promotion"]["adapter"]["sha256"] == record["adapter_sha256"]
     assert {run["run_id"] for run in shown["chain"]} == {run.run_id for run in runs}
     assert "acta.docx" in [file["name"] for run in shown["chain"] for file in run["inputs"]]
     assert main(["audit", "show", audit_id[:-1] + "?"]) == 2
@@ -246,7 +225,7 @@ def test_a_training_on_a_run_that_never_finished_is_refused(settings, capsys):
 def test_a_fault_of_our_own_is_one_line_too(bad, capsys, monkeypatch):
     import astra_cli.scrub
 
-    monkeypatch.setattr(astra_cli.scrub, "_read", lambda _: 1 // 0)
+    monkeypatch.setattr(astra_cli.scrub, "read_text", lambda _: 1 // 0)
     assert main(["scrub", "good.txt"]) == 1
     assert "unexpected ZeroDivisionError" in said(capsys)
     with pytest.raises(ZeroDivisionError):
@@ -268,18 +247,17 @@ def test_an_interrupt_is_one_line_and_130():
     assert err.splitlines() == ["astra: interrupted; run the same command again to continue"]
 
 
-def test_no_bar_is_drawn_where_nobody_watches():
+def test_no_bar_is_drawn_without_a_terminal():
     bar = "import tqdm.auto; list(tqdm.auto.tqdm(range(9)))"
-    seen = "import astra_cli.main as m; m.main(['scrub', 'none'])"
-    with subprocess.Popen(
-        [sys.executable, "-c", f"{seen}; {bar}"],
-        stderr=subprocess.PIPE,
+    verb = "import astra_cli.main as m; m.main(['scrub', 'none'])"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{verb}; {bar}"],
+        capture_output=True,
         text=True,
-        env={k: v for k, v in os.environ.items() if k != "TQDM_DISABLE"},
-    ) as running:
-        assert running.communicate(timeout=60)[1].splitlines() == [
-            "astra: none: no such file. Check the path"
-        ]
+        timeout=60,
+        env={name: value for name, value in os.environ.items() if name != "TQDM_DISABLE"},
+    )
+    assert done.stderr.splitlines() == ["astra: none: no such file. Check the path"]
 
 
 @pytest.mark.parametrize(
@@ -287,7 +265,15 @@ def test_no_bar_is_drawn_where_nobody_watches():
     [(["scrub", "none"], "nltk"), (["minutes", "check", str(ACTA)], "torch"), (["--help"], "numpy")],
 )
 def test_what_a_verb_does_not_need_is_not_imported(argv, heavy):
-    code = f"import sys, astra_cli.main as m\ntry: m.main({argv!r})\nexcept SystemExit: pass\nassert {heavy!r} not in sys.modules"
+    code = f"""
+import sys
+from astra_cli.main import main
+try:
+    main({argv!r})
+except SystemExit:
+    pass
+assert {heavy!r} not in sys.modules
+"""
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
 
 

@@ -24,7 +24,7 @@ from astra_lib.curation import fit, token_count
 from astra_lib.formatter import build_examples, build_prompt
 from astra_lib.minutes import paragraph_xml, read_minutes
 from astra_lib.transcript import read_transcript, speech_blocks
-from trainer.train import fitting_rows
+from trainer.train_rows import fitting_rows
 
 SESSIONS = Path(__file__).resolve().parents[1] / "samples" / "manantial" / "sessions"
 
@@ -247,7 +247,7 @@ def test_a_tokenizer_without_template_or_markers_is_refused(llama, embedded, mon
 
 @pytest.mark.parametrize("which", ["embedded", "llama"])
 def test_the_trainer_counts_what_the_dataset_counted_and_cuts_nothing(which, rows, tmp_path, request):
-    """trainer.train sees the rows with the real tokenizer; a row is there whole, or counted as left out."""
+    """The trainer sees the rows with the real tokenizer; a row is there whole, or counted as left out."""
     tokenizer = request.getfixturevalue(which)
     path = write_jsonl(tmp_path / "train.jsonl", rows)
     counts = {r.id: sum(token_count(r, tokenizer)) for r in rows}

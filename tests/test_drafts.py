@@ -1,4 +1,4 @@
-"""A whole recording becomes a Word file: what is written, what is missing, what is doubted, and what a kill leaves."""
+"""A whole recording becomes a Word file: what is written, missing and doubted, and what a kill leaves."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from app_gradio.api import Drafts
+from app_gradio.draft_queue import DraftQueue
 from app_gradio.journal import Journal
 from app_gradio.service import Service
-from app_gradio.sessions import _write, draft
+from app_gradio.sessions import draft, write_acta
 from astra_lib.core import services
 from astra_lib.core.base_model import load_tokenizer
 from astra_lib.core.errors import ConflictError, ServiceError
@@ -41,13 +41,14 @@ TENANT = "uno"
 
 def said(*runs: str) -> str:
     """A body paragraph; a run that begins with `*` is bold."""
-    looks = (("<w:rPr><w:b/></w:rPr>", r[1:]) if r[0] == "*" else ("", r) for r in runs)
-    kept = ' xml:space="preserve"'
-    return (
-        "<w:p>"
-        + "".join(f"<w:r>{look}<w:t{kept if t != t.strip() else ''}>{t}</w:t></w:r>" for look, t in looks)
-        + "</w:p>"
-    )
+    return f"<w:p>{''.join(run_xml(run) for run in runs)}</w:p>"
+
+
+def run_xml(run: str) -> str:
+    bold = "<w:rPr><w:b/></w:rPr>" if run.startswith("*") else ""
+    text = run.removeprefix("*")
+    space = ' xml:space="preserve"' if text != text.strip() else ""
+    return f"<w:r>{bold}<w:t{space}>{text}</w:t></w:r>"
 
 
 def row(*cells: str) -> str:
@@ -55,7 +56,7 @@ def row(*cells: str) -> str:
 
 
 class World:
-    """The service with an adapter that was taught what to write to each of eight stretches of speech."""
+    """The service with an adapter that was taught what to write for each of eight stretches of speech."""
 
     def __init__(self, folder: Path) -> None:
         first = settings_at(folder / "data")
@@ -92,24 +93,18 @@ class World:
             row("Muelle"),
         ]
         archive = tiny.teach(base, folder / "taught", TENANT, self.lessons())
-        adapter = AdapterRef(
-            f"{TENANT}@1",
-            TENANT,
-            "adapters/uno/1.zip",
-            sha256_file(archive),
-            sha256_bytes(zipfile.ZipFile(archive).read("adapter.json")),
-        )
+        card_sha256 = sha256_bytes(zipfile.ZipFile(archive).read("adapter.json"))
+        adapter = AdapterRef(f"{TENANT}@1", TENANT, "adapters/uno/1.zip", sha256_file(archive), card_sha256)
         self.service.store.put_file(adapter.key, archive)
         self.service.registry.promote(
             TENANT, adapter, 0, verdict={"verdict": "PROMOTED", "candidate_sha256": adapter.sha256}, by="test"
         )
         self.service.swapper.reconcile()
         self.transcript_file = folder / "2026-05-05.json"
-        self.transcript_file.write_text(
-            json.dumps(
-                [{"start": 60.0 * i, "end": 60.0 * i + 12.0, "text": t} for i, t in enumerate(self.speech)]
-            )
-        )
+        segments = [
+            {"start": 60.0 * i, "end": 60.0 * i + 12.0, "text": text} for i, text in enumerate(self.speech)
+        ]
+        self.transcript_file.write_text(json.dumps(segments))
         self.transcript = read_transcript([self.transcript_file], session_id="2026-05-05", tenant=TENANT)
 
     def lessons(self) -> list[tuple[list[dict[str, str]], str]]:
@@ -117,11 +112,11 @@ class World:
         made, previous = [], ""
         for i, (speech, answer) in enumerate(zip(self.speech, self.answers, strict=True)):
             previous = previous if i % 4 else ""
-            made.append(
-                (build_prompt(self.service.mask(TENANT, speech, spoken=True), Context("", previous)), answer)
-            )
-            if i != 4:  # refused: the next block sees what was before it
-                previous = fragment_texts(answer)[-1][0] if fragment_texts(answer) else previous
+            masked = self.service.mask(TENANT, speech, spoken=True)
+            made.append((build_prompt(masked, Context("", previous)), answer))
+            written = fragment_texts(answer)
+            if written and i != 4:  # 4 is refused: the next block sees what was before it
+                previous = written[-1][0]
         return made
 
     def draft(self, out: Path, **more):
@@ -151,25 +146,27 @@ def texts(docx: Path) -> list[str]:
 def test_what_was_said_is_in_the_word_file_in_order_and_named(world, finished):
     made, out, _ = finished
     written = [p.text for p in made.paragraphs]
-    assert (
-        written[:2] == ["Se abre la sesión.", f"Habla {world.name}."] and written[3] == f"Vota {world.name}."
-    )
-    assert ["Norte" in written[4], written[5]] == [True, "Muelle"]
-    assert not check(out) and not out.with_suffix(".partial.jsonl").exists()
+    assert written[:2] == ["Se abre la sesión.", f"Habla {world.name}."]
+    assert written[3] == f"Vota {world.name}."
+    assert "Norte" in written[4] and written[5] == "Muelle"
+    assert not check(out)
+    assert not out.with_suffix(".partial.jsonl").exists()
 
 
 def test_nobody_is_made_up(finished):
-    """The adapter was taught to answer `Llama [CIUDADANO_99].` to a stretch that names nobody: it cannot."""
+    """The adapter was taught to answer `Llama [CIUDADANO_99].` where nobody is named: it cannot."""
     made, out, _ = finished
     assert made.paragraphs[2].start_ms == 180_000 and not made.unresolved
     assert not any("CIUDADANO" in text for text in texts(out))
 
 
 def test_what_the_map_does_not_know_is_said_in_the_word_file(finished, tmp_path):
-    """Should a placeholder of nobody come through all the same, it is noted with its stretch, to be looked at."""
+    """If an unknown placeholder comes through after all, a note says where to look."""
     made, _, _ = finished
     stranger = replace(made.paragraphs[1], unresolved=("[CIUDADANO_99]",))
-    out = _write(replace(made, paragraphs=[made.paragraphs[0], stranger]), TEMPLATE, tmp_path / "acta.docx")
+    out = write_acta(
+        replace(made, paragraphs=[made.paragraphs[0], stranger]), TEMPLATE, tmp_path / "acta.docx"
+    )
     written, trace = texts(out), read_json(out.with_suffix(".trace.json"))
     note = written[written.index(stranger.text) + 1]
     assert note == "[REVISAR 0:01:00–0:01:12: no se sabe quién es [CIUDADANO_99]]"
@@ -179,19 +176,17 @@ def test_what_the_map_does_not_know_is_said_in_the_word_file(finished, tmp_path)
 def test_a_table_that_does_not_fit_the_one_before_it_costs_no_draft(finished):
     """Two stretches answered with rows of another width: Word would not open them as one table."""
     made, out, trace = finished
-    rows = [p.kind for p in read_minutes(out).paragraphs][-3:]
-    assert (
-        rows == ["table", "body", "table"]
-        and "REVISAR" in trace["notes"][-1]["note"]
-        and len(made.paragraphs) == 6
-    )
+    kinds = [p.kind for p in read_minutes(out).paragraphs]
+    assert kinds[-3:] == ["table", "body", "table"]
+    assert "REVISAR" in trace["notes"][-1]["note"]
+    assert len(made.paragraphs) == 6
 
 
 def test_a_refused_answer_is_a_gap_and_silence_is_on_record(finished):
     made, out, trace = finished
-    assert [(g["start"], g["said"]) for g in made.gaps] == [
-        (240.0, "leo las cuentas")
-    ] and "validate" in made.gaps[0]["reason"]
+    (gap,) = made.gaps
+    assert (gap["start"], gap["said"]) == (240.0, "leo las cuentas")
+    assert "validate" in gap["reason"]
     assert "[SIN REDACTAR 0:04:00–0:04:12: revisar la grabación]" in texts(out)
     assert [s["start"] for s in trace["silent"]] == [120.0] and trace["silent_blocks"] == 1
 
@@ -202,13 +197,12 @@ def test_every_paragraph_leads_back_to_its_milliseconds(world, finished):
     for row in trace["paragraphs"]:
         assert written[row["index"]] == row["text"], "the trace names the place in the file"
         record = world.service.audit.get(row["audit_id"])
-        assert (record.start_ms, record.end_ms) == (row["start_ms"], row["end_ms"]) and row["end_ms"] - row[
-            "start_ms"
-        ] == 12_000
-        assert 0 < row["confidence"] <= record.confidence and record.output_sha256 == sha256_bytes(row["xml"])
-    assert sorted(r["index"] for r in trace["paragraphs"] + trace["gaps"] + trace["notes"]) == list(
-        range(len(written))
-    )
+        assert (record.start_ms, record.end_ms) == (row["start_ms"], row["end_ms"])
+        assert row["end_ms"] - row["start_ms"] == 12_000
+        assert 0 < row["confidence"] <= record.confidence
+        assert record.output_sha256 == sha256_bytes(row["xml"])
+    places = [entry["index"] for entry in trace["paragraphs"] + trace["gaps"] + trace["notes"]]
+    assert sorted(places) == list(range(len(written)))
 
 
 @pytest.mark.skipif(not shutil.which("soffice"), reason="LibreOffice is not here to open it")
@@ -234,7 +228,7 @@ def test_libreoffice_opens_it(finished, tmp_path):
 
 
 def test_killed_in_the_middle_it_goes_on(world, finished, tmp_path):
-    """kill -9 of `astra draft`: no Word file, what was written is kept, the next run asks for the rest only."""
+    """kill -9 of `astra draft`: no Word file, what was written is kept, the next run asks for the rest."""
     out = tmp_path / "acta.docx"
     kept = out.with_suffix(".partial.jsonl")
     environment = {
@@ -242,23 +236,9 @@ def test_killed_in_the_middle_it_goes_on(world, finished, tmp_path):
         "ASTRA_DATA_DIR": str(world.settings.data_dir),
         **{f"ASTRA_{k}": v for k, v in world.environment.items()},
     }
-    child = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "astra_cli.main",
-            "draft",
-            str(world.transcript_file),
-            "--tenant",
-            TENANT,
-            "--template",
-            str(TEMPLATE),
-            "--out",
-            str(out),
-        ],
-        env=environment,
-        stderr=subprocess.PIPE,
-    )
+    options = ["--tenant", TENANT, "--template", str(TEMPLATE), "--out", str(out)]
+    command = [sys.executable, "-m", "astra_cli.main", "draft", str(world.transcript_file), *options]
+    child = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
     end = time.monotonic() + 120
     while not (kept.exists() and kept.read_bytes().count(b"\n") >= 2):
         assert child.poll() is None and time.monotonic() < end, child.stderr.read().decode()
@@ -288,7 +268,7 @@ def test_a_journal_of_another_recording_is_not_used_and_one_in_use_is_not_touche
         assert other.written == {}
 
 
-def test_an_outage_is_no_gap(world, finished, tmp_path, monkeypatch):
+def test_an_outage_stops_the_draft_and_leaves_no_gap(world, finished, tmp_path, monkeypatch):
     """Redis away: the draft stops and says so, nothing is written; back again, it is written whole."""
     monkeypatch.setattr("app_gradio.sessions.PAUSES_S", (0.1,))
     out = tmp_path / "acta.docx"
@@ -315,22 +295,13 @@ def test_a_draft_is_taken_over_from_the_dead_alone(tmp_path, monkeypatch):
             "old": None,
         }
         for name, process in drafted_by.items():
-            write_json(
-                tmp_path / "drafts" / name / "state.json",
-                {
-                    "id": name,
-                    "tenant": "t",
-                    "session_id": "s",
-                    "status": "running",
-                    "boot": "x",
-                    "process": process,
-                },
-            )
+            state = {"id": name, "tenant": "t", "session_id": "s", "status": "running", "boot": "x"}
+            write_json(tmp_path / "drafts" / name / "state.json", state | {"process": process})
             (tmp_path / "drafts" / name / "recording.json").write_text("{}")
         taken: list[str] = []
-        monkeypatch.setattr(Drafts, "_run", lambda self, draft_id, *_: taken.append(draft_id))
-        drafts = Drafts(SimpleNamespace(settings=SimpleNamespace(data_dir=tmp_path)))
-        drafts._pool.shutdown()
+        monkeypatch.setattr(DraftQueue, "run", lambda self, draft_id, *_: taken.append(draft_id))
+        drafts = DraftQueue(SimpleNamespace(settings=SimpleNamespace(data_dir=tmp_path)))
+        drafts.pool.shutdown()
         assert sorted(taken) == ["again", "gone", "old", "ours"]
     finally:
         other.kill()

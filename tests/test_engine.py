@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app_gradio.engine import _Names
+from app_gradio.engine import NameGuard
 from astra_lib.core.base_model import load_tokenizer
 
 from .conftest import settings_at
@@ -41,11 +41,11 @@ def pieces(tmp_path_factory) -> list[str]:
     return tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
 
 
-def written(names: _Names, pieces: list[str], wanted: list[int]) -> str:
+def written(names: NameGuard, pieces: list[str], wanted: list[int]) -> str:
     """What is left of `wanted` when every token that may not follow is refused."""
     out = ""
     for token in wanted:
-        if names.may(token):
+        if names.allows(token):
             names.note(token)
             out += pieces[token]
     return out
@@ -53,7 +53,7 @@ def written(names: _Names, pieces: list[str], wanted: list[int]) -> str:
 
 @given(st.lists(st.integers(0, len(BITS) - 1), max_size=40))
 def test_whatever_is_wanted_only_what_was_said_is_named(wanted):
-    names = _Names(BITS, SAID)
+    names = NameGuard(BITS, SAID)
     out = written(names, BITS, wanted)
     assert out.endswith(names.open)
     closed = out[: len(out) - len(names.open)]
@@ -62,15 +62,13 @@ def test_whatever_is_wanted_only_what_was_said_is_named(wanted):
 
 def test_with_the_tokens_of_the_real_vocabulary_every_said_name_can_be_written(pieces):
     for name in ("[CONCEJAL_1]", "[CONCEJAL_11]", "[PARTIDO_2]"):
-        names, out = _Names(pieces, SAID), ""
+        names, out = NameGuard(pieces, SAID), ""
         while out != name:
-            token = max(
-                (t for t, p in enumerate(pieces) if p and name.startswith(out + p)),
-                key=lambda t: len(pieces[t]),
-            )
-            assert names.may(token), (name, out)
+            fitting = [t for t, piece in enumerate(pieces) if piece and name.startswith(out + piece)]
+            token = max(fitting, key=lambda t: len(pieces[t]))
+            assert names.allows(token), (name, out)
             names.note(token)
             out += pieces[token]
         assert not names.open
-    names = _Names(pieces, "nadie")
-    assert not any(names.may(t) for t, p in enumerate(pieces) if "[" in p)
+    names = NameGuard(pieces, "nadie")
+    assert not any(names.allows(t) for t, piece in enumerate(pieces) if "[" in piece)

@@ -20,7 +20,7 @@ from tests.trainer_world import wait_for
 @pytest.fixture(scope="module")
 def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tokenizer")
-    base_model._write_tokenizer(base_model._gguf_file(), folder)
+    base_model.write_tokenizer(base_model.gguf_file(), folder)
     return folder
 
 
@@ -51,30 +51,27 @@ def test_the_tokenizer_reads_back_what_it_reads_and_ends_where_it_should(tokeniz
 def test_a_killed_build_leaves_nothing_that_counts(tmp_path: Path) -> None:
     settings = settings_at(tmp_path / "data")
     models = settings.data_dir / "models"
-    code = "from astra_lib.core.settings import load; from astra_lib.core.base_model import ensure_base; ensure_base(load())"
-    building = subprocess.Popen(
-        [sys.executable, "-c", code],
-        env={**os.environ, "ASTRA_DATA_DIR": str(settings.data_dir)},
-        stderr=subprocess.DEVNULL,
-    )
+    environment = {**os.environ, "ASTRA_DATA_DIR": str(settings.data_dir)}
+    command = [sys.executable, "-m", "astra_lib.core.base_model"]
+    building = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     part = wait_for(lambda: next(models.glob(".*.part"), None), 60, "the build")
     building.send_signal(signal.SIGKILL)
     building.wait()
     assert part.exists() and not (models / base_model.EMBEDDED_NAME).exists()
-    assert not base_model._intact(part)
+    assert not base_model.is_intact(part)
 
 
-def test_a_folder_whose_files_were_cut_is_not_taken_for_whole(tmp_path: Path) -> None:
+def test_a_folder_whose_files_were_cut_is_not_intact(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "model.safetensors").write_bytes(b"0123456789")
-    table = base_model._file_table(tmp_path)
+    table = base_model.file_table(tmp_path)
     write_json(tmp_path / base_model.DIGEST_FILE, {"digest": "d", "files": table})
-    assert base_model._intact(tmp_path)
+    assert base_model.is_intact(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"01234")
-    assert not base_model._intact(tmp_path)
+    assert not base_model.is_intact(tmp_path)
     (tmp_path / "model.safetensors").unlink()
-    assert not base_model._intact(tmp_path)
-    assert not base_model._intact(tmp_path / "nowhere")
+    assert not base_model.is_intact(tmp_path)
+    assert not base_model.is_intact(tmp_path / "nowhere")
 
 
 def test_a_digest_follows_the_files_that_matter(tmp_path: Path) -> None:

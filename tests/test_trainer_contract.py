@@ -100,7 +100,7 @@ def test_a_missing_field_is_refused(name: str) -> None:
         max_leaves=10,
     )
 )
-def test_no_json_whatever_crashes_the_reader(raw: Any) -> None:
+def test_any_other_json_is_refused(raw: Any) -> None:
     with pytest.raises(InputError):
         parse_job_input(raw)
 
@@ -109,9 +109,6 @@ def test_money_and_time_both_limit() -> None:
     assert Limits(max_minutes=10, max_usd=1, usd_per_hour=60).seconds == 60
     assert Limits(max_minutes=1, max_usd=100, usd_per_hour=1).seconds == 60
     assert Limits(max_minutes=1, max_usd=1, usd_per_hour=0).seconds == 60
-
-
-# --- tensors ---------------------------------------------------------------------------------------------------
 
 
 def safetensors(tensors: dict[str, tuple[str, np.ndarray]]) -> bytes:
@@ -151,16 +148,14 @@ def test_bfloat16_is_read_bit_by_bit(bits: int, bad: bool) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_whatever_pass_for_safetensors_by_crashing(data: bytes) -> None:
+def test_any_other_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(InputError):
         packing.tensor_table(data)
 
 
-def test_an_integer_tensor_is_no_lora() -> None:
+def test_an_integer_tensor_is_refused() -> None:
     assert packing.non_finite_tensors(safetensors({"x": ("I64", np.zeros(2, np.int64))})) == ["x"]
 
-
-# --- the archive and its receipt --------------------------------------------------------------------------------
 
 CARD = {
     "id": "t-1",
@@ -288,7 +283,7 @@ def test_an_incomplete_adapter_is_not_packed(tmp_path: Path) -> None:
 
 def test_unknown_hyperparameters_are_named() -> None:
     from astra_lib.core.settings import load
-    from trainer.jobs import hyperparameters_of
+    from trainer.job_request import hyperparameters_of
 
     assert hyperparameters_of(load(), {"epochs": 3.0}) == replace(hyperparameters_of(load(), {}), epochs=3.0)
     assert isinstance(hyperparameters_of(load(), {}), Hyperparameters)

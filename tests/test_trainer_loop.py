@@ -21,8 +21,9 @@ from astra_lib.core.records import sha256_file
 from astra_lib.core.settings import Settings
 from astra_lib.core.store import Store
 from tests.trainer_world import TENANT, dataset, processes, rows, tiny_base, trainer_settings, wait_for
-from trainer import control_plane, job_table, jobs
+from trainer import control_plane, job_table, jobs, plane_state
 from trainer.contract import Hyperparameters, JobInput, Limits, job_payload
+from trainer.job_request import check_dataset
 from trainer.runpod_client import RunpodClient
 
 pytestmark = pytest.mark.slow
@@ -36,17 +37,14 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def world(settings: Settings, base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     made = trainer_settings(settings, base, tmp_path_factory.mktemp("plane"))
-    # two threads that wait for each other on a busy machine take twenty times as long as one
-    threads = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"
-    os.environ["ASTRA_JOB_QUIET_S"] = "0.2"
-    os.environ["ASTRA_JOB_STALL_S"] = "8"
-    control_plane.up(made, owner=os.getpid(), idle_s=20.0, stop_grace_s=3.0)
-    yield made
-    control_plane.down(made)
-    del os.environ["ASTRA_JOB_QUIET_S"], os.environ["ASTRA_JOB_STALL_S"], os.environ["OMP_NUM_THREADS"]
-    if threads is not None:
-        os.environ["OMP_NUM_THREADS"] = threads
+    with pytest.MonkeyPatch.context() as environment:
+        # two threads that wait for each other on a busy machine take twenty times as long as one
+        environment.setenv("OMP_NUM_THREADS", "1")
+        environment.setenv("ASTRA_JOB_QUIET_S", "0.2")
+        environment.setenv("ASTRA_JOB_STALL_S", "8")
+        control_plane.up(made, owner=os.getpid(), idle_s=20.0, stop_grace_s=3.0)
+        yield made
+        control_plane.down(made)
     assert not processes(str(made.data_dir)), "the control plane left processes behind"
 
 
@@ -141,15 +139,21 @@ def request(
     return job_payload(made)
 
 
-def outcome(world: Settings, payload: dict[str, Any], timeout_s: float = 90) -> dict[str, Any]:
+def outcome(world: Settings, payload: dict[str, Any]) -> dict[str, Any]:
     """What RunPod says in the end."""
     with RunpodClient.open(world) as runpod:
         runpod_id = runpod.run(payload, execution_s=120, ttl_s=600)
-        over = ("COMPLETED", "FAILED", "TIMED_OUT", "CANCELLED")
-        said: dict[str, Any] = wait_for(
-            lambda: (s := runpod.status(runpod_id)) and s["status"] in over and s, timeout_s, "the end"
-        )
-        return said
+        return the_end(runpod, runpod_id, 90)
+
+
+def the_end(runpod: RunpodClient, runpod_id: str, timeout_s: float) -> dict[str, Any]:
+    """RunPod's status of a job, once it is final."""
+
+    def reached() -> dict[str, Any] | None:
+        said = runpod.status(runpod_id)
+        return said if said and said["status"] in plane_state.FINAL else None
+
+    return wait_for(reached, timeout_s, "the end")
 
 
 def test_what_cannot_work_fails_before_anything_is_trained(
@@ -168,19 +172,13 @@ def test_what_cannot_work_fails_before_anything_is_trained(
     assert "sha256 differs" in outcome(world, other)["error"]
 
     wrong = {**request(world, store, folder, job_id="loop-base"), "base_digest": "b" * 64}
-    assert "another one" in outcome(world, wrong)["error"]
+    assert "not the one" in outcome(world, wrong)["error"]
 
-    poor = request(
-        world,
-        store,
-        folder,
-        job_id="loop-money",
-        limits=Limits(max_minutes=5, max_usd=0.0001, usd_per_hour=0.9),
-    )
+    cheap = Limits(max_minutes=5, max_usd=0.0001, usd_per_hour=0.9)
+    poor = request(world, store, folder, job_id="loop-money", limits=cheap)
     assert "USD: killed" in outcome(world, poor)["error"]
-    assert store.get_json("jobs/loop-money/result.json")["status"] == "failed", (
-        "a failed job leaves a receipt"
-    )
+    receipt = store.get_json("jobs/loop-money/result.json")
+    assert receipt["status"] == "failed", "a failed job leaves a receipt"
     assert not store.exists("jobs/loop-money/adapter.zip")
     log = (world.data_dir / "trainer" / "worker" / "worker.log").read_text()
     assert "X-Amz-Signature" not in log
@@ -197,7 +195,7 @@ def test_the_clock_stops_a_training_with_a_valid_adapter(world: Settings, tmp_pa
     assert receipt["wall_s"] < 60
 
 
-def test_a_loss_that_is_no_number_fails_the_job(world: Settings, base: Path, tmp_path: Path) -> None:
+def test_a_loss_of_nan_fails_the_job(world: Settings, base: Path, tmp_path: Path) -> None:
     from safetensors.numpy import load_file, save_file
 
     broken = base.parent / "tiny-nan"
@@ -216,15 +214,17 @@ def test_a_training_that_hangs_is_killed(world: Settings, store: Store, tmp_path
     payload = request(world, store, dataset(tmp_path / "d", train=64), job_id="loop-hang", max_steps=100_000)
     with RunpodClient.open(world) as runpod:
         runpod_id = runpod.run(payload, execution_s=120, ttl_s=600)
-        wait_for(
-            lambda: ((runpod.status(runpod_id) or {}).get("output") or {}).get("step", 0) > 0, 60, "a step"
-        )
+
+        def step() -> int:
+            output = (runpod.status(runpod_id) or {}).get("output") or {}
+            return output.get("step", 0)
+
+        wait_for(step, 60, "a step")
         child = processes("loop-hang/plan.json")
         for pid in child:
             os.kill(pid, signal.SIGSTOP)
-        said = wait_for(
-            lambda: (s := runpod.status(runpod_id)) and s["status"] == "FAILED" and s, 30, "the failure"
-        )
+        said = the_end(runpod, runpod_id, 30)
+    assert said["status"] == "FAILED"
     assert "no progress for 8 s" in said["error"]
     assert not set(child) & set(processes("loop-hang/plan.json"))
 
@@ -236,9 +236,10 @@ def test_two_submissions_at_once_are_one_job_and_a_lost_plane_comes_back(
     folder = dataset(tmp_path / "d", train=32)
     try:
         with ThreadPoolExecutor(4) as pool:
-            made = list(
-                pool.map(lambda _: jobs.submit(folder, TENANT, apart, max_steps=4, seed=11), range(4))
-            )
+            waiting = [
+                pool.submit(jobs.submit, folder, TENANT, apart, max_steps=4, seed=11) for _ in range(4)
+            ]
+            made = [future.result() for future in waiting]
         assert len({(job.job_id, job.runpod_id) for job in made}) == 1
         with RunpodClient.open(apart) as runpod:
             health = runpod.health()["jobs"]
@@ -250,27 +251,29 @@ def test_two_submissions_at_once_are_one_job_and_a_lost_plane_comes_back(
         control_plane.down(apart)
 
 
+def recorded(job_id: str, state: str, created: float = 0.0, runpod_id: str = "") -> job_table.Job:
+    """A job as the manager records it, with a minute left."""
+    return job_table.Job(
+        job_id=job_id,
+        tenant=TENANT,
+        state=state,
+        base_model="x",
+        base_digest="x",
+        dataset_sha256="x",
+        hyperparameters={},
+        limits={},
+        webhook_token="t",
+        created=created,
+        deadline=time.time() + 60,
+        runpod_id=runpod_id,
+    )
+
+
 def test_a_submission_whose_answer_was_lost_is_found_by_its_heartbeat(world: Settings, store: Store) -> None:
-    lost = job_table.advance(
-        store,
-        job_table.Job(
-            job_id="loop-answer",
-            tenant=TENANT,
-            state=job_table.SUBMITTING,
-            base_model="x",
-            base_digest="x",
-            dataset_sha256="x",
-            hyperparameters={},
-            limits={},
-            webhook_token="t",
-            created=time.time(),
-            deadline=time.time() + 60,
-        ),
-    )
+    lost = job_table.advance(store, recorded("loop-answer", job_table.SUBMITTING, created=time.time()))
     assert jobs.status(lost.job_id, world) == lost
-    store.put_json(
-        lost.heartbeat_key, {"job_id": lost.job_id, "runpod_id": "r-1", "time": time.time(), "step": 3}
-    )
+    beat = {"job_id": lost.job_id, "runpod_id": "r-1", "time": time.time(), "step": 3}
+    store.put_json(lost.heartbeat_key, beat)
     found = jobs.status(lost.job_id, world)
     assert (found.state, found.runpod_id) == (job_table.RUNNING, "r-1")
     assert jobs.cancel(lost.job_id, world).state == job_table.CANCELLED
@@ -279,30 +282,11 @@ def test_a_submission_whose_answer_was_lost_is_found_by_its_heartbeat(world: Set
 def test_a_job_nobody_answers_for_is_swept(world: Settings, store: Store, tmp_path: Path) -> None:
     payload = request(world, store, dataset(tmp_path / "d"), job_id="loop-late", max_steps=100_000)
     with RunpodClient.open(world) as runpod:
-        forgotten = job_table.Job(
-            job_id="loop-lost",
-            tenant=TENANT,
-            state=job_table.QUEUED,
-            base_model="x",
-            base_digest="x",
-            dataset_sha256="x",
-            hyperparameters={},
-            limits={},
-            webhook_token="t",
-            created=0.0,
-            deadline=time.time() + 60,
-            runpod_id="never-was",
-        )
+        forgotten = recorded("loop-lost", job_table.QUEUED, runpod_id="never-was")
         job_table.advance(store, forgotten)
-        late = job_table.advance(
-            store,
-            replace(
-                forgotten,
-                job_id="loop-late",
-                deadline=time.time() - 1,
-                runpod_id=runpod.run(payload, execution_s=60, ttl_s=600),
-            ),
-        )
+        runpod_id = runpod.run(payload, execution_s=60, ttl_s=600)
+        past = replace(forgotten, job_id="loop-late", deadline=time.time() - 1, runpod_id=runpod_id)
+        late = job_table.advance(store, past)
         ended = {job.job_id: job.state for job in jobs.sweep(world)}
         assert ended["loop-lost"] == ended["loop-late"] == job_table.LOST
         assert (runpod.status(late.runpod_id) or {})["status"] == "CANCELLED", "its worker was told"
@@ -319,7 +303,7 @@ def test_a_job_nobody_answers_for_is_swept(world: Settings, store: Store, tmp_pa
 )
 def test_rows_that_must_not_leave_are_not_sent(tmp_path: Path, change: dict[str, Any], named: str) -> None:
     with pytest.raises((GateError, InputError), match=named):
-        jobs.check_dataset(dataset(tmp_path / "d", **change), TENANT)
+        check_dataset(dataset(tmp_path / "d", **change), TENANT)
 
 
 def test_rows_that_no_dataset_run_vouches_for_are_not_sent(tmp_path: Path) -> None:
@@ -327,4 +311,4 @@ def test_rows_that_no_dataset_run_vouches_for_are_not_sent(tmp_path: Path) -> No
     with (folder / "train.jsonl").open("a") as out:
         out.write(json.dumps(rows("s1", 1)[0]) + "\n")
     with pytest.raises(GateError, match="vouches"):
-        jobs.check_dataset(folder, TENANT)
+        check_dataset(folder, TENANT)

@@ -1,4 +1,4 @@
-"""The control plane as RunPod's clients and RunPod's worker see it; the tests speak both protocols over HTTP."""
+"""The control plane as RunPod's clients and its worker see it; the tests speak both protocols over HTTP."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def plane(tmp_path: Path) -> Iterator[Callable[..., Plane]]:
 
 
 class Plane:
-    """A control plane whose worker is a shell script that only sleeps, so that a test can speak in its place."""
+    """A control plane whose worker is a shell script that sleeps, so that a test can speak in its place."""
 
     def __init__(self, folder: Path, overrides: dict[str, Any]) -> None:
         from tests.conftest import settings_at
@@ -72,6 +72,15 @@ class Plane:
         )
         return SdkWorker(self, pid)
 
+    def said(self, job: str, status: str, seconds: float = 10) -> dict[str, Any]:
+        """What GET /status answers once the job has this status."""
+
+        def reached() -> dict[str, Any] | None:
+            answer = self.client.status(job)
+            return answer if answer and answer["status"] == status else None
+
+        return wait_for(reached, seconds, status)
+
     def pid(self) -> int:
         return json.loads((self.settings.data_dir / "trainer" / "process.json").read_text())["pid"]
 
@@ -80,15 +89,10 @@ class SdkWorker:
     """Speaks as RunPod's SDK 1.12 does, with the identity that was given to the sleeping worker process."""
 
     def __init__(self, plane: Plane, pid: int) -> None:
-        environ = dict(
-            e.split("=", 1) for e in Path(f"/proc/{pid}/environ").read_text().split("\0") if "=" in e
-        )
-        self.plane, self.pid, self.id, self.key = (
-            plane,
-            pid,
-            environ["RUNPOD_POD_ID"],
-            environ["RUNPOD_AI_API_KEY"],
-        )
+        entries = Path(f"/proc/{pid}/environ").read_text().split("\0")
+        environ = dict(entry.split("=", 1) for entry in entries if "=" in entry)
+        self.plane, self.pid = plane, pid
+        self.id, self.key = environ["RUNPOD_POD_ID"], environ["RUNPOD_AI_API_KEY"]
 
     def take(self, busy: int = 0) -> dict[str, Any] | None:
         answer = self.plane.call("GET", f"/job-take/{self.id}?gpu=x&job_in_progress={busy}", self.key)
@@ -118,12 +122,9 @@ def test_the_life_of_a_job(plane: Callable[..., Plane]) -> None:
     assert p.client.health()["jobs"]["inProgress"] == 1
     w.done(job, {"status": "IN_PROGRESS", "output": {"number": 1}})
     said = p.client.status(job)
-    assert (
-        said
-        and said["status"] == "IN_PROGRESS"
-        and said["output"] == {"number": 1}
-        and said["delayTime"] >= 0
-    )
+    assert said and said["status"] == "IN_PROGRESS"
+    assert said["output"] == {"number": 1}
+    assert said["delayTime"] >= 0
     w.done(job, {"output": {"ok": True}})
     said = p.client.status(job)
     assert said and said["status"] == "COMPLETED" and said["output"] == {"ok": True}
@@ -197,8 +198,7 @@ def test_a_job_past_its_execution_timeout_is_timed_out_and_may_be_retried(
     p = plane(stop_grace_s=0.5)
     job = p.client.run({}, execution_s=5, ttl_s=600)
     assert p.worker().take()
-    said = wait_for(lambda: (s := p.client.status(job)) and s["status"] == "TIMED_OUT" and s, 10)
-    assert "executionTimeout" in said["error"]
+    assert "executionTimeout" in p.said(job, "TIMED_OUT")["error"]
     assert p.client.retry(job)["status"] == "IN_QUEUE"
     wait_for(lambda: p.client.health()["workers"]["initializing"], 10, "a new worker")
     with pytest.raises(ServiceError, match="only FAILED or TIMED_OUT"):
@@ -239,14 +239,14 @@ def test_a_dead_workers_job_runs_again_once(plane: Callable[..., Plane]) -> None
         assert w.take() == {"id": job, "input": {}}
         os.kill(w.pid, signal.SIGKILL)
         wait_for(lambda dead=w.pid: dead not in processes(f"{p.settings.data_dir}/trainer/worker"), 5)
-    said = wait_for(lambda: (s := p.client.status(job)) and s["status"] == "FAILED" and s, 5)
+    said = p.said(job, "FAILED", 5)
     assert "given up after 2 runs" in said["error"]
 
 
-def test_a_worker_that_never_gets_going_fails_its_jobs(plane: Callable[..., Plane]) -> None:
+def test_a_worker_that_does_not_start_fails_its_jobs(plane: Callable[..., Plane]) -> None:
     p = plane(python="/bin/false")
     job = p.client.run({}, execution_s=60, ttl_s=600)
-    said = wait_for(lambda: (s := p.client.status(job)) and s["status"] == "FAILED" and s, 15)
+    said = p.said(job, "FAILED", 15)
     assert "does not start" in said["error"]
 
 

@@ -1,4 +1,4 @@
-"""A very small Llama with the embedded base's tokenizer, and adapters made by PEFT itself: real parts, seconds to build."""
+"""A very small Llama with the embedded base's tokenizer, and adapters by PEFT itself, built in seconds."""
 
 from __future__ import annotations
 
@@ -39,27 +39,30 @@ def build_base(folder: Path, tokenizer: Any, seed: int = 7) -> Path:
     return folder
 
 
+def lora_config(rank: int, layers: list[int] | None = None) -> Any:
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=rank,
+        lora_alpha=2 * rank,
+        target_modules=TARGETS,
+        layers_to_transform=layers,
+        lora_dropout=0.0,
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+
+
 def build_adapter(
     base: Path, folder: Path, tenant: str, seed: int, last_layers: list[int] | None = None, rank: int = 4
 ) -> Path:
     """A LoRA with random A and B, saved by PEFT, packed as the trainer packs it."""
     import torch
-    from peft import LoraConfig, get_peft_model
+    from peft import get_peft_model
     from transformers import AutoModelForCausalLM
 
     torch.manual_seed(seed)
-    model = get_peft_model(
-        AutoModelForCausalLM.from_pretrained(base),
-        LoraConfig(
-            r=rank,
-            lora_alpha=2 * rank,
-            target_modules=TARGETS,
-            layers_to_transform=last_layers,
-            lora_dropout=0.0,
-            bias="none",
-            task_type="CAUSAL_LM",
-        ),
-    )
+    model = get_peft_model(AutoModelForCausalLM.from_pretrained(base), lora_config(rank, last_layers))
     for name, parameter in model.named_parameters():
         if "lora_" in name:
             torch.nn.init.normal_(parameter, std=0.3)
@@ -76,52 +79,38 @@ def teach(
 ) -> Path:
     """A LoRA really trained until it answers each prompt of `lessons` with its completion, token by token."""
     import torch
-    from peft import LoraConfig, get_peft_model
+    from peft import get_peft_model
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     torch.manual_seed(seed)
     tokenizer = AutoTokenizer.from_pretrained(base, padding_side="right")
-    model = get_peft_model(
-        AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32),
-        LoraConfig(
-            r=rank,
-            lora_alpha=2 * rank,
-            target_modules=TARGETS,
-            lora_dropout=0.0,
-            bias="none",
-            task_type="CAUSAL_LM",
-        ),
-    )
+    plain = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    model = get_peft_model(plain, lora_config(rank))
     prompts = [
-        tokenizer.apply_chat_template(p, add_generation_prompt=True, tokenize=False) for p, _ in lessons
+        tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        for messages, _ in lessons
     ]
-    starts = [len(tokenizer(p, add_special_tokens=False).input_ids) for p in prompts]
-    rows = tokenizer(
-        [p + c + tokenizer.eos_token for p, (_, c) in zip(prompts, lessons, strict=True)],
-        return_tensors="pt",
-        padding=True,
-        add_special_tokens=False,
-    )
+    starts = [len(tokenizer(prompt, add_special_tokens=False).input_ids) for prompt in prompts]
+    whole = [
+        prompt + answer + tokenizer.eos_token for prompt, (_, answer) in zip(prompts, lessons, strict=True)
+    ]
+    rows = tokenizer(whole, return_tensors="pt", padding=True, add_special_tokens=False)
     labels = rows.input_ids.masked_fill(rows.attention_mask == 0, -100)
     for row, start in enumerate(starts):
         labels[row, :start] = -100
-    inner, optimizer = (
-        model.get_base_model(),
-        torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2),
-    )
+    inner = model.get_base_model()
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-2)
     asked = labels[:, 1:] != -100
     wanted = labels[:, 1:][asked]
     for _ in range(400):
-        hidden = inner.model(input_ids=rows.input_ids, attention_mask=rows.attention_mask).last_hidden_state[
-            :, :-1
-        ][asked]
-        logits = inner.lm_head(hidden)
+        out = inner.model(input_ids=rows.input_ids, attention_mask=rows.attention_mask)
+        logits = inner.lm_head(out.last_hidden_state[:, :-1][asked])
         top = logits.topk(2).values
         if bool((logits.argmax(-1) == wanted).all()) and (top[:, 0] - top[:, 1]).min() > 0.2:
             return _pack(model, base, folder, tenant, seed, rank)
-        loss = torch.nn.functional.cross_entropy(
-            logits * 8, wanted
-        )  # 64 dimensions of small weights cannot speak up by themselves
+        # times 8, because 64 dimensions of small weights give logits that are all nearly equal
+        loss = torch.nn.functional.cross_entropy(logits * 8, wanted)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -133,19 +122,19 @@ def _pack(model: Any, base: Path, folder: Path, tenant: str, seed: int, rank: in
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
     card = AdapterCard(
-        f"{tenant}@{seed}",
-        tenant,
-        base.name,
-        base_digest(base),
-        "0" * 64,
-        seed,
-        rank,
-        2 * rank,
-        TARGETS,
-        "",
-        {},
-        {},
-        "2026-01-01",
+        id=f"{tenant}@{seed}",
+        tenant=tenant,
+        base_model=base.name,
+        base_digest=base_digest(base),
+        dataset_sha256="0" * 64,
+        seed=seed,
+        rank=rank,
+        alpha=2 * rank,
+        target_modules=TARGETS,
+        chat_template_digest="",
+        versions={},
+        metrics={},
+        created="2026-01-01",
     )
     write_json(folder / "adapter.json", to_dict(card))
     return pack_adapter(folder, folder.with_suffix(".zip"))

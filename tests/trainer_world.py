@@ -1,4 +1,4 @@
-"""A small world to train in: a tiny random Llama with the real tokenizer, rows of our own, a control plane."""
+"""What the trainer's tests share: a tiny random Llama with the real tokenizer, rows, settings, processes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ from astra_lib.core.records import sha256_file, write_json, write_jsonl
 from astra_lib.core.settings import Settings
 
 TENANT = "puerto-manantial"
+TOPICS = (
+    "el acueducto de la vereda",
+    "la vía al puerto",
+    "el presupuesto de cultura",
+    "el comedor escolar",
+)
 
 
 def tiny_base(folder: Path) -> Path:
@@ -22,7 +28,7 @@ def tiny_base(folder: Path) -> Path:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     folder.mkdir(parents=True)
-    base_model._write_tokenizer(base_model._gguf_file(), folder)
+    base_model.write_tokenizer(base_model.gguf_file(), folder)
     torch.manual_seed(7)
     config = LlamaConfig(
         vocab_size=49152,
@@ -41,36 +47,26 @@ def tiny_base(folder: Path) -> Path:
 
 
 def rows(session: str, count: int, tenant: str = TENANT) -> list[dict[str, Any]]:
-    topics = (
-        "el acueducto de la vereda",
-        "la vía al puerto",
-        "el presupuesto de cultura",
-        "el comedor escolar",
-    )
-    return [
-        {
-            "prompt": [
-                {"role": "system", "content": "Escriba el acta del Concejo de Puerto Manantial."},
-                {
-                    "role": "user",
-                    "content": f"Gracias presidente, yo quiero hablar de {topics[i % 4]}, intervención {i}.",
-                },
-            ],
-            "completion": [
-                {
-                    "role": "assistant",
-                    "content": f"<w:p><w:r><w:t>Se refirió a {topics[i % 4]}.</w:t></w:r></w:p>",
-                }
-            ],
-            "id": f"{session}-{i}",
-            "session_id": session,
-            "tenant": tenant,
-            "start_ms": i * 1000,
-            "end_ms": i * 1000 + 900,
-            "confidence": 0.9,
-        }
-        for i in range(count)
-    ]
+    return [row(session, number, tenant) for number in range(count)]
+
+
+def row(session: str, number: int, tenant: str) -> dict[str, Any]:
+    topic = TOPICS[number % len(TOPICS)]
+    speech = f"Gracias presidente, yo quiero hablar de {topic}, intervención {number}."
+    written = f"<w:p><w:r><w:t>Se refirió a {topic}.</w:t></w:r></w:p>"
+    return {
+        "prompt": [
+            {"role": "system", "content": "Escriba el acta del Concejo de Puerto Manantial."},
+            {"role": "user", "content": speech},
+        ],
+        "completion": [{"role": "assistant", "content": written}],
+        "id": f"{session}-{number}",
+        "session_id": session,
+        "tenant": tenant,
+        "start_ms": number * 1000,
+        "end_ms": number * 1000 + 900,
+        "confidence": 0.9,
+    }
 
 
 def dataset(folder: Path, train: int = 8, val: int = 4, **changes: Any) -> Path:
@@ -94,20 +90,16 @@ def trainer_settings(settings: Settings, base: Path, data: Path, **train: Any) -
     from astra_lib.core import services
 
     where = services.endpoints(settings)
-    os.environ["ASTRA_S3_ACCESS_KEY"], os.environ["ASTRA_S3_SECRET_KEY"] = (
-        where.s3_access_key,
-        where.s3_secret_key,
-    )
+    os.environ["ASTRA_S3_ACCESS_KEY"] = where.s3_access_key
+    os.environ["ASTRA_S3_SECRET_KEY"] = where.s3_secret_key
+    small = {"last_layers": 0, "rank": 4, "alpha": 8, "epochs": 1.0, "max_minutes": 3.0}
     return replace(
         settings,
         data=replace(settings.data, dir=str(data)),
         s3=replace(settings.s3, endpoint=where.s3_endpoint),
         redis=replace(settings.redis, url=where.redis_url),
         model=replace(settings.model, base=str(base), max_length=256),
-        train=replace(
-            settings.train,
-            **{"last_layers": 0, "rank": 4, "alpha": 8, "epochs": 1.0, "max_minutes": 3.0, **train},
-        ),
+        train=replace(settings.train, **{**small, **train}),
         runpod=replace(settings.runpod, poll_s=0.2, execution_timeout_s=300),
     )
 
@@ -127,9 +119,11 @@ def processes(marker: str) -> list[int]:
 
 
 def wait_for(condition: Callable[[], Any], timeout_s: float = 30.0, what: str = "the condition") -> Any:
+    """The first true value of `condition`, asked twenty times a second."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
-        if value := condition():
+        value = condition()
+        if value:
             return value
         time.sleep(0.05)
     raise AssertionError(f"{what} did not happen within {timeout_s} s")

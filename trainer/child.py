@@ -1,7 +1,7 @@
 """The training process seen from its parent: started in a group of its own, watched, and killed whole.
 
-A past bug left a GPU running after its job was cancelled. So every way out of `Child` ends in `kill()`, and the
-kernel ends the child by itself should this process be killed (`PR_SET_PDEATHSIG`, set in train.py).
+A past bug left a GPU running after its job was cancelled. So every way out of `Child` ends in `kill()`, and
+the kernel ends the child by itself should this process be killed (`PR_SET_PDEATHSIG`, set in train.py).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Child:
         return self
 
     async def __aexit__(self, *_: Any) -> None:
-        # Shielded: a second cancellation must not leave the block before the group is dead.
+        # shielded: a second cancellation must not leave the block before the group is dead
         await asyncio.shield(asyncio.ensure_future(self.kill()))
 
     @property
@@ -58,7 +58,7 @@ class Child:
         return self.process.returncode if self.process else None
 
     async def kill(self) -> None:
-        """SIGKILL to the whole group, also after the leader ended: it may have left helpers behind."""
+        """SIGKILL to the whole group, also after the leader ended: it may have left processes behind."""
         if self.process is None:
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -90,11 +90,11 @@ class Child:
         return f"exit code {code}; last line: {last}"
 
     def _environment(self) -> dict[str, str]:
-        # Nothing of the worker's own secrets (its API key, webhook URLs) is the child's business.
+        # without the worker's own secrets: its API key, its webhook URLs
         env = {
-            k: v
-            for k, v in os.environ.items()
-            if not k.startswith(("RUNPOD_", "AWS_")) and "KEY" not in k and "TOKEN" not in k
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("RUNPOD_", "AWS_")) and "KEY" not in name and "TOKEN" not in name
         }
         cache = str(self.folder / "cache")
         env.update(
@@ -106,7 +106,8 @@ class Child:
             UNSLOTH_DISABLE_STATISTICS="1",
             PYTHONHASHSEED="0",
         )
-        # Threads that spin while they wait bring a busy machine to a standstill: measured 310 tokens/s against < 60.
+        # Threads that spin while they wait bring a busy machine to a standstill: measured 310 tokens/s
+        # against < 60.
         env.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         if self.offline:
             env.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")

@@ -60,6 +60,8 @@ class Limits:
 
 @dataclass(frozen=True)
 class JobInput:
+    """What the worker is sent; the URLs are presigned, sha256 and digests are hexadecimal."""
+
     job_id: str
     tenant: str
     base_model: str
@@ -78,7 +80,7 @@ class JobInput:
     limits: Limits = field(default_factory=Limits)
 
 
-# Inclusive bounds: what lies outside is a mistake, and a mistake on a rented GPU costs money.
+# inclusive: what lies outside is a mistake, and a mistake on a rented GPU costs money
 _BOUNDS: dict[str, tuple[float, float]] = {
     "seed": (0, 2**31 - 1),
     "rank": (1, 256),
@@ -99,7 +101,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
 
 
 def parse_job_input(raw: Any) -> JobInput:
-    """A strict reading of a job's input: unknown, missing, ill-typed or out-of-range fields raise `InputError`."""
+    """A job's input, read strictly: `InputError` for an unknown, missing, ill-typed or out-of-range field."""
     values = _typed(JobInput, raw, "input")
     values["hyperparameters"] = Hyperparameters(
         **_typed(Hyperparameters, raw.get("hyperparameters", {}), "hyperparameters")
@@ -131,7 +133,7 @@ def job_payload(job: JobInput) -> dict[str, Any]:
 
 def _require(condition: Any, where: str, expected: str) -> None:
     if not condition:
-        # The value itself stays out of the message: it may be a signed URL.
+        # without the value, which may be a signed URL
         raise InputError(
             f"expected {expected}", where=where, remedy="See docs/architecture.md for the job input"
         )
@@ -141,7 +143,8 @@ def _typed(cls: type, raw: Any, where: str) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise InputError(f"expected a JSON object, found {type(raw).__name__}", where=where)
     types = get_type_hints(cls)
-    if unknown := sorted(set(map(str, raw)) - set(types)):
+    unknown = sorted(set(map(str, raw)) - set(types))
+    if unknown:
         raise InputError(f"unknown field {unknown[0]!r}", where=where, remedy=f"Known: {', '.join(types)}")
     values: dict[str, Any] = {}
     for f in fields(cls):

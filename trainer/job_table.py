@@ -1,7 +1,8 @@
 """Training jobs as records in the object store: every change a new numbered object, never an overwrite.
 
-`jobs/{job_id}/state/{number}.json` is written only if that number is free, so of two processes that change a job
-at once one wins and the other reads again. The last number is the present, the others are its history.
+`jobs/{job_id}/state/{number}.json` is written only if that number is free, so of two processes that change
+a job at once one wins and the other reads again. The last number is the present, the others are its
+history.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ FINAL = (SUCCEEDED, FAILED, CANCELLED, LOST)
 
 @dataclass(frozen=True)
 class Job(Record):
-    """`created` and `deadline` are seconds since the epoch; `progress` is the worker's last numbered update."""
+    """`created`, `deadline`: seconds since the epoch; `progress`: the worker's last numbered update."""
 
     job_id: str
     tenant: str
@@ -70,10 +71,9 @@ def load(store: Store, job_id: str) -> Job:
 
 
 def advance(store: Store, job: Job, **changes: Any) -> Job:
-    """The job with `changes`, written as its next number; when somebody else was first, theirs is returned."""
-    new = replace(
-        job, **changes, number=job.number + 1, updated=datetime.now(UTC).isoformat(timespec="seconds")
-    )
+    """The job with `changes`, written as its next number; another process's version when that was first."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    new = replace(job, **changes, number=job.number + 1, updated=now)
     try:
         store.put_json(f"jobs/{job.job_id}/state/{new.number:06d}.json", asdict(new), if_none_match=True)
         return new

@@ -1,4 +1,4 @@
-"""adapter.zip: packed the same way each time, and opened with suspicion.
+"""adapter.zip: packed the same way each time, and checked member by member when it is opened.
 
 Only numpy is used, so that both environments can look into a safetensors file without loading torch.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import zipfile
 import zlib
 from pathlib import Path
@@ -17,6 +18,8 @@ from astra_lib.core.errors import GateError, InputError, MissingError
 from .contract import ADAPTER_FILES
 
 MAX_ADAPTER_BYTES = 4 << 30
+# what zipfile raises for damaged, unsupported (NotImplementedError) and encrypted (RuntimeError) archives
+NOT_A_WHOLE_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 # dtype -> (bytes per value, unsigned view of the same width, mask of the exponent)
 _FLOATS = {"F32": (4, "<u4", 0x7F800000), "F16": (2, "<u2", 0x7C00), "BF16": (2, "<u2", 0x7F80)}
@@ -36,7 +39,7 @@ def pack_adapter(folder: Path, target: Path) -> Path:
 
 
 def open_adapter(path: Path) -> dict[str, bytes]:
-    """The three files of an adapter.zip, read whole; anything else in it, or a lie about sizes, is a `GateError`."""
+    """The three files of an adapter.zip; `GateError` for anything else in it, or for wrong sizes."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
@@ -50,13 +53,7 @@ def open_adapter(path: Path) -> dict[str, bytes]:
             return {member.filename: _read_member(archive, member) for member in members}
     except GateError:
         raise
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-    ) as error:  # RuntimeError: encrypted
+    except NOT_A_WHOLE_ZIP as error:
         raise GateError(f"not a whole zip file: {error}", where=path.name) from None
 
 
@@ -72,9 +69,7 @@ def tensor_table(data: bytes) -> dict[str, dict[str, Any]]:
         header.pop("__metadata__", None)
         end = 0
         for entry in sorted(header.values(), key=lambda e: e["data_offsets"]):
-            count = 1
-            for n in entry["shape"]:
-                count *= n
+            count = math.prod(entry["shape"])
             width = _FLOATS.get(entry["dtype"], (0,))[0]
             start, stop = entry["data_offsets"]
             if start != end or (width and stop - start != count * width):
@@ -88,7 +83,7 @@ def tensor_table(data: bytes) -> dict[str, dict[str, Any]]:
 
 
 def non_finite_tensors(data: bytes) -> list[str]:
-    """Names of the tensors that hold NaN or infinity, or whose type is no float: a LoRA has only floats."""
+    """Names of the tensors that hold NaN or infinity, or whose type is not a float, as a LoRA's are."""
     import numpy as np
 
     header, bad = tensor_table(data), []
@@ -108,7 +103,7 @@ def non_finite_tensors(data: bytes) -> list[str]:
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     out = io.BytesIO()
     with archive.open(member) as stream:
-        while chunk := stream.read(1 << 20):
+        for chunk in iter(lambda: stream.read(1 << 20), b""):
             out.write(chunk)
             if out.tell() > member.file_size:
                 raise GateError("unpacks to more than it says", where=member.filename)

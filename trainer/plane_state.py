@@ -17,7 +17,7 @@ FINAL = (COMPLETED, FAILED, CANCELLED, TIMED_OUT)
 # RunPod's own bounds and defaults, in milliseconds
 DEFAULT_EXECUTION_MS, MIN_EXECUTION_MS, MAX_EXECUTION_MS = 600_000, 5_000, 7 * 86_400_000
 DEFAULT_TTL_MS = 86_400_000
-# RunPod hands a job whose worker died to another one; a job that kills workers must not do so for ever.
+# RunPod gives the job of a dead worker to another one; a job that kills its workers must not go on so
 MAX_RUNS = 2
 
 
@@ -56,7 +56,7 @@ class PlaneJob:
 
 
 class JobTable:
-    """Jobs in memory and on disk; every change of state is written before anybody is told of it."""
+    """Jobs in memory and on disk; a change of state is written before it is answered."""
 
     def __init__(self, folder: Path, result_ttl_s: float) -> None:
         self.folder, self.result_ttl_s = folder, result_ttl_s
@@ -90,12 +90,12 @@ class JobTable:
         atomic_write(self._path(job), json.dumps(asdict(job)))
 
     def queued(self) -> list[PlaneJob]:
-        return sorted(
-            (j for j in self.jobs.values() if j.status == IN_QUEUE), key=lambda j: (j.created, j.id)
-        )
+        """Oldest first."""
+        waiting = [job for job in self.jobs.values() if job.status == IN_QUEUE]
+        return sorted(waiting, key=lambda job: (job.created, job.id))
 
     def running(self) -> list[PlaneJob]:
-        return [j for j in self.jobs.values() if j.status == IN_PROGRESS]
+        return [job for job in self.jobs.values() if job.status == IN_PROGRESS]
 
     def start(self, job: PlaneJob, worker: str) -> None:
         job.status, job.worker, job.started, job.ended = IN_PROGRESS, worker, time.time(), 0.0
@@ -103,8 +103,10 @@ class JobTable:
         self.save(job)
 
     def finish(self, job: PlaneJob, status: str, *, output: Any = None, error: str | None = None) -> None:
+        """Final state; a job that ends without an output of its own keeps its last progress."""
         job.status, job.ended, job.error = status, time.time(), error
-        job.output = output if status == COMPLETED else job.output if output is None else output
+        if status == COMPLETED or output is not None:
+            job.output = output
         self.save(job)
 
     def requeue(self, job: PlaneJob, reason: str) -> bool:
@@ -117,6 +119,7 @@ class JobTable:
         return True
 
     def retry(self, job: PlaneJob) -> None:
+        """Queue a final job as if it were new."""
         job.status, job.worker, job.started, job.ended = IN_QUEUE, "", 0.0, 0.0
         job.output, job.error, job.runs, job.created = None, None, 0, time.time()
         job.retries += 1
@@ -126,8 +129,11 @@ class JobTable:
         """Delete what RunPod would have deleted; returns the jobs that were still running."""
         now, cut_off = time.time(), []
         for job in list(self.jobs.values()):
-            too_old = job.status not in FINAL and now - job.created > job.ttl_ms / 1000
-            if too_old or (job.status in FINAL and now - job.ended > self.result_ttl_s):
+            if job.status in FINAL:
+                expired = now - job.ended > self.result_ttl_s
+            else:
+                expired = now - job.created > job.ttl_ms / 1000
+            if expired:
                 if job.status == IN_PROGRESS:
                     cut_off.append(job)
                 del self.jobs[job.id]

@@ -14,10 +14,13 @@ from pathlib import Path
 PACKAGE_ROOT = Path(__file__).resolve().parents[1]
 _LIBC = ctypes.CDLL(None)  # loaded before the fork: loading it in between could deadlock
 PING_MS = 2000
+MAX_LOG_BYTES = 8 << 20
+INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
+INHERITED_PREFIXES = ("OMP_", "CUDA_", "HF_")
 
 
 class Worker:
-    """`start`, `kill`; `id` names this incarnation, so that a message of an earlier one is recognised."""
+    """The worker process; `id` is new at each start, so that messages of an earlier one are recognised."""
 
     def __init__(self, python: str, folder: Path, environment: dict[str, str]) -> None:
         self.python, self.folder, self.environment = python, folder, environment
@@ -34,15 +37,35 @@ class Worker:
     async def start(self, base_url: str, endpoint: str) -> None:
         self.id = f"local-{secrets.token_hex(4)}"
         self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / "worker.log"
+        if path.is_file() and path.stat().st_size > MAX_LOG_BYTES:
+            path.replace(path.with_suffix(".log.1"))
+        with path.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                self.python,
+                "-m",
+                "trainer.runpod_training_handler",
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment(base_url, endpoint),
+                cwd=self.folder,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 (the plane has one thread)
+            )
+        self.last_ping = self.last_busy = time.monotonic()
+        self.polled = False
+
+    def _environment(self, base_url: str, endpoint: str) -> dict[str, str]:
+        """What RunPod sets for the SDK, pointed at the plane, and little of our own environment."""
         here, query = f"{base_url}/{endpoint}", "?gpu=local"
         env = {
-            k: v
-            for k, v in os.environ.items()
-            if k in ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
-            or k.startswith(("OMP_", "CUDA_", "HF_"))
+            name: value
+            for name, value in os.environ.items()
+            if name in INHERITED or name.startswith(INHERITED_PREFIXES)
         }
         env.update(
-            # The SDK would take an API key from ~/.runpod before the one it is given here.
+            # the SDK prefers an API key in ~/.runpod to the one it is given here
             HOME=str(self.folder),
             PYTHONPATH=str(PACKAGE_ROOT),
             PYTHONUNBUFFERED="1",
@@ -59,24 +82,7 @@ class Worker:
             RUNPOD_DEBUG_LEVEL="INFO",
             **self.environment,
         )
-        path = self.folder / "worker.log"
-        if path.is_file() and path.stat().st_size > 8 << 20:
-            path.replace(path.with_suffix(".log.1"))
-        with path.open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(
-                self.python,
-                "-m",
-                "trainer.runpod_training_handler",
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=env,
-                cwd=self.folder,
-                start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 (the plane has one thread)
-            )
-        self.last_ping = self.last_busy = time.monotonic()
-        self.polled = False
+        return env
 
     async def kill(self) -> None:
         """SIGKILL to the group; the training child in its own group dies by PR_SET_PDEATHSIG."""
@@ -87,16 +93,12 @@ class Worker:
         await self.process.wait()
 
     def last_words(self) -> str:
+        """The last line of its log, at most 200 characters."""
         try:
-            lines = (
-                (self.folder / "worker.log")
-                .read_bytes()[-2000:]
-                .decode("utf-8", "replace")
-                .strip()
-                .splitlines()
-            )
+            tail = (self.folder / "worker.log").read_bytes()[-2000:]
         except OSError:
             return ""
+        lines = tail.decode("utf-8", "replace").strip().splitlines()
         return lines[-1][:200] if lines else ""
 
 

@@ -1,4 +1,4 @@
-"""The receipt is truth: what a finished job must prove before anybody uses its adapter."""
+"""What a finished job's receipt must prove before its adapter is used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .contract import LORA_TARGETS
 from .packing import non_finite_tensors, open_adapter, tensor_table
 
 _LORA_NAME = re.compile(r"base_model\.model\.(.+\.layers\.\d+\..+?)\.lora_([AB])(?:\.default)?\.weight")
-# What the engine's immutable bundles cannot represent, and nobody asked the trainer for.
+# what the engine's bundles cannot represent, with the value that means "not used"
 _PLAIN = {
     "use_dora": False,
     "use_rslora": False,
@@ -28,7 +28,7 @@ _PLAIN = {
 
 @dataclass(frozen=True)
 class Expected:
-    """What was asked for: the receipt, the card and the tensors are held against it."""
+    """What was asked for; the receipt, the card and the tensors are compared with it."""
 
     job_id: str
     tenant: str
@@ -41,19 +41,17 @@ class Expected:
 
 
 def verify_receipt(receipt: Any, archive: Path, expected: Expected) -> AdapterCard:
-    """The adapter's card if receipt, zip, card, config and tensors all agree; else `GateError` names what does not."""
+    """The adapter's card when receipt, zip, card, config and tensors agree; `GateError` says which do not."""
     if not isinstance(receipt, dict):
-        raise GateError("is no JSON object", where="result.json")
+        raise GateError("is not a JSON object", where="result.json")
     _same(receipt.get("job_id"), expected.job_id, "result.json: job_id")
     if receipt.get("status") not in ("ok", "stopped"):
         raise GateError(f"the training {receipt.get('status')}: {receipt.get('error')}", where="result.json")
     _same(archive.stat().st_size, receipt.get("adapter_bytes"), "adapter.zip: size")
     _same(sha256_file(archive), receipt.get("adapter_sha256"), "adapter.zip: sha256")
     files = open_adapter(archive)
-    card_json, config = (
-        _json(files["adapter.json"], "adapter.json"),
-        _json(files["adapter_config.json"], "adapter_config.json"),
-    )
+    card_json = _json(files["adapter.json"], "adapter.json")
+    config = _json(files["adapter_config.json"], "adapter_config.json")
     _same(card_json, receipt.get("card"), "adapter.json: card")
     try:
         card = from_dict(AdapterCard, card_json, where="adapter.json")
@@ -85,7 +83,8 @@ def check_config(config: dict[str, Any], expected: Expected) -> None:
 
 def check_tensors(data: bytes, rank: int) -> None:
     """Pairs of A (rank, in) and B (out, rank), all finite, not all zero."""
-    where, pairs = "adapter_model.safetensors", dict[str, set[str]]()
+    where = "adapter_model.safetensors"
+    pairs: dict[str, set[str]] = {}
     try:
         table = tensor_table(data)
     except InputError as error:
@@ -95,8 +94,8 @@ def check_tensors(data: bytes, rank: int) -> None:
         if not match:
             raise GateError(f"an unexpected tensor: {name}", where=where)
         pairs.setdefault(match[1], set()).add(match[2])
-        shape = entry["shape"]
-        if len(shape) != 2 or shape[0 if match[2] == "A" else 1] != rank:
+        shape, rank_axis = entry["shape"], 0 if match[2] == "A" else 1
+        if len(shape) != 2 or shape[rank_axis] != rank:
             raise GateError(f"{name} has shape {shape}, rank is {rank}", where=where)
     if lonely := [name for name, halves in pairs.items() if halves != {"A", "B"}]:
         raise GateError(f"{lonely[0]} has only half of its LoRA", where=where)
@@ -121,5 +120,5 @@ def _json(data: bytes, where: str) -> Any:
     except ValueError:
         raise GateError("is not JSON", where=where) from None
     if not isinstance(value, dict):
-        raise GateError("is no JSON object", where=where)
+        raise GateError("is not a JSON object", where=where)
     return value

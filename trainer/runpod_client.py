@@ -1,6 +1,6 @@
-"""RunPod's REST API as raw JSON: retried where that is safe, and clear about what was refused.
+"""RunPod's REST API as raw JSON, retried where that is safe.
 
-RunPod's own client hides a failed job's error and has no retry; this one returns what the server said.
+RunPod's own client hides a failed job's error and does not retry; this one returns what the server answered.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class RunpodClient:
         self._http.close()
 
     def run(self, job_input: dict[str, Any], *, execution_s: float, ttl_s: float, webhook: str = "") -> str:
-        """Queue a job and return its id. Not repeated after a timeout: the first request may have been taken."""
+        """Queue a job and return its id; not repeated after a timeout, as RunPod may have taken the first."""
         body: dict[str, Any] = {
             "input": job_input,
             "policy": {
@@ -119,9 +119,9 @@ class RunpodClient:
                 reason = f"no answer ({type(error).__name__})"
                 if not repeatable:
                     raise ServiceError(
-                        f"{reason}; the request may have been taken all the same",
+                        f"{reason}; RunPod may have taken the request",
                         where=where,
-                        remedy="Submit again: a job that runs already is found by its heartbeat",
+                        remedy="Submit again: a job that runs is found by its heartbeat",
                     ) from None
             else:
                 if response.status_code not in _AGAIN:

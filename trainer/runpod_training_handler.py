@@ -29,7 +29,7 @@ from astra_lib.core.records import dumps, read_json, read_jsonl, sha256_file, wr
 from .child import Child
 from .contract import JobInput, parse_job_input
 from .packing import pack_adapter
-from .train import TrainPlan, plan_payload
+from .train_plan import TrainPlan
 from .transfer import download, fetch_optional, upload
 
 log = logging.getLogger("astra.trainer")
@@ -37,30 +37,32 @@ log = logging.getLogger("astra.trainer")
 POLL_S = 0.25
 PROGRESS_EVERY_S = 3.0
 HEARTBEAT_EVERY_S = 15.0
-# An update sent shortly before the result may reach RunPod after it and overwrite it.
+# an update sent shortly before the result may reach RunPod after it and overwrite it
 QUIET_BEFORE_RETURN_S = float(os.environ.get("ASTRA_JOB_QUIET_S", "2"))
-# No new step for this long means hung; loading may include a download of the base model.
+# without a new step for this long it hangs; loading may include a download of the base model
 STALL_S = float(os.environ.get("ASTRA_JOB_STALL_S", "600"))
 LOADING_STALL_S = max(STALL_S, float(os.environ.get("ASTRA_JOB_LOADING_STALL_S", "1800")))
 MAX_ATTEMPTS = 3
 OLD_WORK_S = 8 * 86_400.0  # RunPod's longest job takes seven days
-# Kept for upload and receipt when the child is told how long it may take.
-UPLOAD_RESERVE_S = 5.0
+UPLOAD_RESERVE_S = 5.0  # kept for upload and receipt, a tenth of the time when that is less
+RECEIPT_WAIT_S = 10  # for the receipt of another run that has uploaded its adapter
+STEADY_PHASES = ("training", "evaluating", "saving")  # `STALL_S` counts in them
 
 Progress = Callable[[dict[str, Any]], None]
 
 
 async def handle(job: dict[str, Any], send_progress: Progress | None = None) -> dict[str, Any]:
-    """RunPod's entry: `job["input"]` is `contract.JobInput`. Returns the receipt, or `{"error": …}`."""
+    """RunPod's entry: `job["input"]` is `contract.JobInput`; returns the receipt, or `{"error": …}`."""
     began = time.monotonic()
     try:
         request = parse_job_input(job.get("input"))
     except InputError as error:
         return {"error": str(error)}
     try:
-        if (known := await existing_receipt(request)) is not None:
+        known = await existing_receipt(request)
+        if known is not None:
             log.info("job %s already has its receipt: not trained again", request.job_id)
-            return {**known, "duplicate": True} if known["status"] != "failed" else _as_error(known)
+            return _as_error(known) if known["status"] == "failed" else {**known, "duplicate": True}
         work = work_folder(request.job_id)
         forget_old_work(work.parent)
         async with Attempt(request, work, str(job.get("id", "")), began, send_progress) as attempt:
@@ -71,13 +73,16 @@ async def handle(job: dict[str, Any], send_progress: Progress | None = None) -> 
         raise
     except AstraError as error:
         return await fail(request, str(error), began, retryable=isinstance(error, ServiceError))
-    except Exception as error:  # the worker lives on: it may have other jobs
+    except Exception as error:  # the worker goes on: there may be other jobs
         log.exception("job %s failed", request.job_id)
         return await fail(request, f"{type(error).__name__}: {error}"[:500], began, retryable=True)
 
 
 class Attempt:
-    """One go at a job in its work folder; leaving the block stops the progress updates."""
+    """One attempt at a job in its work folder; leaving the block stops the progress updates.
+
+    Work folders outlive a killed worker, so time and money that were spent on the job before still count.
+    """
 
     def __init__(
         self, request: JobInput, work: Path, runpod_id: str, began: float, send_progress: Progress | None
@@ -87,7 +92,6 @@ class Attempt:
         self.number = 0
         self._last_progress = self._last_beat = float("-inf")
         self._beat: asyncio.Task[None] | None = None
-        # Work folders outlive a killed worker, so time and money already spent on this job still count.
         self.ledger = work / "spent.json"
         spent = read_json(self.ledger) if self.ledger.is_file() else {"seconds": 0.0, "attempts": 0}
         self.spent_before, self.attempt = float(spent["seconds"]), int(spent["attempts"]) + 1
@@ -114,6 +118,7 @@ class Attempt:
         return self.elapsed / 3600 * self.request.limits.usd_per_hour
 
     async def run(self) -> dict[str, Any]:
+        """Download, train, upload; returns the receipt."""
         request = self.request
         self._check_budget()
         self._report({"phase": "downloading"}, force=True)
@@ -125,6 +130,7 @@ class Attempt:
         )
         out = self.work / "out"
         self._drop_foreign_checkpoints(out)
+        upload_reserve_s = min(UPLOAD_RESERVE_S, 0.1 * request.limits.seconds)
         plan = TrainPlan(
             job_id=request.job_id,
             tenant=request.tenant,
@@ -134,13 +140,10 @@ class Attempt:
             train=str(train),
             val=str(val),
             dataset_sha256=request.dataset_sha256,
-            seconds=max(
-                1.0,
-                request.limits.seconds - self.elapsed - min(UPLOAD_RESERVE_S, 0.1 * request.limits.seconds),
-            ),
+            seconds=max(1.0, request.limits.seconds - self.elapsed - upload_reserve_s),
             hyperparameters=request.hyperparameters,
         )
-        plan_file = write_json(self.work / "plan.json", plan_payload(plan))
+        plan_file = write_json(self.work / "plan.json", plan.payload())
         async with Child(plan_file, out, offline=isinstance(base, Path)) as child:
             await self._watch(child)
             if child.returncode != 0 or not (out / "metrics.json").is_file():
@@ -149,20 +152,18 @@ class Attempt:
         return await self._deliver(out)
 
     async def _watch(self, child: Child) -> None:
-        """Until the child ends by itself; raises when a limit is passed, and leaving `Child` then kills it."""
+        """Wait for the child's end; raises when a limit is passed, and leaving `Child` then kills it."""
         last_change, last_seen = time.monotonic(), None
         while child.returncode is None:
             await asyncio.sleep(POLL_S)
             state = child.state()
-            if (state.get("phase"), state.get("time")) != last_seen:
-                last_seen, last_change = (state.get("phase"), state.get("time")), time.monotonic()
-            patience = (
-                STALL_S if state.get("phase") in ("training", "evaluating", "saving") else LOADING_STALL_S
-            )
-            if time.monotonic() - last_change > patience:
+            phase, seen = state.get("phase"), (state.get("phase"), state.get("time"))
+            if seen != last_seen:
+                last_seen, last_change = seen, time.monotonic()
+            patience_s = STALL_S if phase in STEADY_PHASES else LOADING_STALL_S
+            if time.monotonic() - last_change > patience_s:
                 raise BudgetError(
-                    f"no progress for {patience:.0f} s in phase {state.get('phase')!r}: killed",
-                    where="training",
+                    f"no progress for {patience_s:.0f} s in phase {phase!r}: killed", where="training"
                 )
             self._check_budget()
             self._keep_ledger(every_s=5)
@@ -176,9 +177,8 @@ class Attempt:
                 where="limits.max_minutes",
             )
         if self.cost_usd > limits.max_usd:
-            raise BudgetError(
-                f"cost {self.cost_usd:.4f} of {limits.max_usd:g} USD: killed", where="limits.max_usd"
-            )
+            cost = f"{self.cost_usd:.4f} of {limits.max_usd:g} USD"
+            raise BudgetError(f"cost {cost}: killed", where="limits.max_usd")
 
     def _keep_ledger(self, every_s: float = 0.0) -> None:
         if every_s and self.ledger.is_file() and time.time() - self.ledger.stat().st_mtime < every_s:
@@ -187,10 +187,8 @@ class Attempt:
 
     def _drop_foreign_checkpoints(self, out: Path) -> None:
         """A checkpoint may be resumed only by the very same request."""
-        mark = self.work / "request.json"
-        wanted = dumps(
-            [asdict(self.request.hyperparameters), self.request.dataset_sha256, self.request.base_digest]
-        )
+        mark, request = self.work / "request.json", self.request
+        wanted = dumps([asdict(request.hyperparameters), request.dataset_sha256, request.base_digest])
         if not mark.is_file() or mark.read_text(encoding="utf-8") != wanted:
             shutil.rmtree(out, ignore_errors=True)
             mark.write_text(wanted, encoding="utf-8")
@@ -222,11 +220,11 @@ class Attempt:
             self._beat = asyncio.create_task(self._heartbeat({**update, "time": time.time()}))
 
     async def _heartbeat(self, update: dict[str, Any]) -> None:
-        with contextlib.suppress(AstraError):  # evidence only: a missed beat must not end a training
+        with contextlib.suppress(AstraError):  # a missed beat must not end a training
             await upload(self.request.heartbeat_put_url, dumps(update).encode(), attempts=2)
 
     async def _deliver(self, out: Path) -> dict[str, Any]:
-        """adapter.zip, then the receipt. Whoever finds a receipt of another run gives that one back."""
+        """Upload adapter.zip, then the receipt; when another run of the job was first, return its receipt."""
         request = self.request
         archive = pack_adapter(out / "adapter", self.work / "adapter.zip")
         metrics, card = read_json(out / "metrics.json"), read_json(out / "adapter" / "adapter.json")
@@ -251,9 +249,10 @@ class Attempt:
         try:
             await upload(request.adapter_put_url, data, only_if_absent=True)
         except ConflictError:
-            # Another run of this job is delivering, or one died between its two uploads.
-            for _ in range(10):
-                if (other := await existing_receipt(request)) is not None:
+            # another run of this job is delivering, or one died between its two uploads
+            for _ in range(RECEIPT_WAIT_S):
+                other = await existing_receipt(request)
+                if other is not None:
                     return {**other, "duplicate": True}
                 await asyncio.sleep(1)
             await upload(request.adapter_put_url, data)
@@ -267,6 +266,7 @@ class Attempt:
 
 
 async def existing_receipt(request: JobInput) -> dict[str, Any] | None:
+    """The receipt that an earlier run of this job uploaded; `InputError` when something else is there."""
     data = await fetch_optional(request.result_get_url)
     if data is None:
         return None
@@ -280,7 +280,7 @@ async def existing_receipt(request: JobInput) -> dict[str, Any] | None:
 
 
 async def fail(request: JobInput, reason: str, began: float, retryable: bool) -> dict[str, Any]:
-    """A failed job leaves a receipt too, unless a second try could still succeed (a server that was away)."""
+    """Leave a receipt of the failure, unless a second try could succeed (a server was out of reach)."""
     seconds = time.monotonic() - began
     receipt: dict[str, Any] = {
         "job_id": request.job_id,
@@ -306,7 +306,7 @@ async def fail(request: JobInput, reason: str, began: float, retryable: bool) ->
 
 
 def _as_error(receipt: dict[str, Any]) -> dict[str, Any]:
-    # A GPU on which something went wrong is not trusted with the next job.
+    # the next job does not run on a GPU on which something went wrong
     return {"error": f"{receipt['job_id']}: {receipt['error']}", "refresh_worker": True}
 
 
@@ -317,7 +317,7 @@ def resolve_base(request: JobInput) -> tuple[Path | str, str]:
         if (folder / "config.json").is_file():
             if base_digest(folder) != request.base_digest:
                 raise InputError(
-                    "the worker's copy of the base model is another one",
+                    "the worker's copy of the base model is not the one asked for",
                     where=request.base_model,
                     remedy="Rebuild the worker's image or data folder",
                 )
@@ -337,7 +337,7 @@ def work_folder(job_id: str) -> Path:
 
 
 def forget_old_work(root: Path) -> None:
-    """Rows and checkpoints of jobs that were never finished do not stay on a rented disk."""
+    """Delete the rows and checkpoints of jobs that were never finished: the disk is rented."""
     for folder in root.glob("*"):
         with contextlib.suppress(OSError):
             if time.time() - folder.stat().st_mtime > OLD_WORK_S:
@@ -353,7 +353,7 @@ def main() -> None:
     from runpod.serverless import progress_update
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    # The SDK's ping process would go on pinging for a worker that was killed: it dies with it instead.
+    # the SDK's ping process would go on pinging for a worker that was killed: let it die with its parent
     libc = ctypes.CDLL(None)
     os.register_at_fork(after_in_child=lambda: libc.prctl(1, signal.SIGKILL))
 

@@ -1,4 +1,4 @@
-"""Presigned downloads and uploads on the worker: retried, bounded, checked, and never logged with a signature."""
+"""Presigned downloads and uploads on the worker: retried, bounded, checked, logged without signatures."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ log = logging.getLogger("astra.trainer")
 
 
 def redact(url: str) -> str:
-    """The part of a URL that may be shown: what stands after `?` in a presigned one is the permission itself."""
+    """The part of a URL that may be shown: in a presigned one the query is the permission itself."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname}{parts.path}"
 
 
 async def download(url: str, target: Path, sha256: str, *, limit: int = MAX_DATASET_BYTES) -> Path:
-    """Fetch `url` to `target` and check its sha256; `InputError` when it differs, is too large, or expired."""
+    """Fetch `url` to `target`; `InputError` when its sha256 differs, it is too large, or the URL expired."""
 
     async def once() -> None:
         import aiohttp
@@ -41,11 +41,9 @@ async def download(url: str, target: Path, sha256: str, *, limit: int = MAX_DATA
                         raise InputError(f"is larger than {limit} bytes", where=redact(url))
                     digest.update(chunk)
                     out.write(chunk)
-            if (
-                response.content_length is not None
-                and size != response.content_length
-                and not response.headers.get("Content-Encoding")
-            ):
+            announced = response.content_length
+            encoded = response.headers.get("Content-Encoding")  # then the announced length is another
+            if announced is not None and size != announced and not encoded:
                 raise aiohttp.ClientPayloadError("short read")
         if digest.hexdigest() != sha256:
             raise InputError("is not the file the job was made for (its sha256 differs)", where=redact(url))
@@ -108,14 +106,14 @@ def _refuse(status: int, url: str) -> None:
 
 
 async def _with_retries(once: Callable[[], Awaitable[T]], url: str, attempts: int = ATTEMPTS) -> T:
-    """Again with growing pauses after 5xx, resets and timeouts; never after a refusal, which would stay one."""
+    """Try again with growing pauses after 5xx, resets and timeouts, but not after a refusal."""
     import aiohttp
 
     for attempt in range(1, attempts + 1):
         try:
             return await once()
         except (aiohttp.ClientError, TimeoutError, ServiceError) as error:
-            reason = f"{type(error).__name__}" if not isinstance(error, ServiceError) else str(error.what)
+            reason = error.what if isinstance(error, ServiceError) else type(error).__name__
             if attempt == attempts:
                 raise ServiceError(f"failed {attempts} times, last: {reason}", where=redact(url)) from None
             log.warning("%s: %s, trying again", redact(url), reason)

