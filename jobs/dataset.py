@@ -154,9 +154,7 @@ class Masked:
 def mask(mined: Mined, scrubber: scrub.Scrubber, progress: Progress) -> Masked:
     masked = Masked()
     for session_id in progress(mined.sessions):
-        pairs, quiet, found = scrubber.mask_mined(
-            mined.pairs_of(session_id), mined.unwritten_of(session_id)
-        )
+        pairs, quiet, found = scrubber.mask_mined(mined.pairs_of(session_id), mined.unwritten_of(session_id))
         masked.pairs += pairs
         masked.unwritten[session_id], masked.found[session_id] = quiet, found
     return masked

@@ -34,12 +34,13 @@ def parameters_of(target: Any) -> list[tuple[str, bool]]:
 def parameters_in(text: str) -> list[tuple[str, bool]]:
     """The same, as a line of the page writes it."""
     arguments = ast.parse(f"def f({text}): ...").body[0].args  # type: ignore[attr-defined]
-    plain = [*arguments.posonlyargs, *arguments.args]
-    without = len(plain) - len(arguments.defaults)
-    named = [(a.arg, place >= without) for place, a in enumerate(plain)]
-    return named + [
+    without = len(arguments.args) - len(arguments.defaults)
+    named = [(a.arg, place >= without) for place, a in enumerate(arguments.args)]
+    named += [(a.arg, False) for a in [arguments.vararg] if a]
+    named += [
         (a.arg, d is not None) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     ]
+    return named + [(a.arg, False) for a in [arguments.kwarg] if a]
 
 
 def test_the_page_shows_something() -> None:
