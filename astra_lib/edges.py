@@ -63,20 +63,18 @@ def on_segments(speech: Speech, first: int, last: int, ratio: float, size: int, 
         hi -= 1
     return whole_units(speech, (lo, hi), (first, last), ratio)
 
-# %% ../nbs/04e_edges.ipynb #7744af97
+# %% ../nbs/04e_edges.ipynb #b43e0aa7
 def trim(
     speech: Speech, text: np.ndarray, units: tuple[int, int], room: tuple[int, int], weights: Weights
 ) -> Span:
     """The span of a paragraph around its units, looked for between the tokens [room[0], room[1])."""
     lo, hi = int(speech.first[units[0]]), int(speech.first[units[1] + 1])
-    wide = lo, hi
+    begin, end = lo, hi
     if speech.timed:
-        wide = (
-            max(min(room[0], lo), lo - weights.trim_tokens),
-            min(max(room[1], hi), hi + weights.trim_tokens),
-        )
-    heard = as_string(speech.ids[wide[0] : wide[1]])
-    first, last, matched = compare(as_string(text), heard, wide[0], weights)
+        begin = max(min(room[0], lo), lo - weights.trim_tokens)
+        end = min(max(room[1], hi), hi + weights.trim_tokens)
+    heard = as_string(speech.ids[begin:end])
+    first, last, matched = compare(as_string(text), heard, begin, weights)
     ratio = matched / max(1, len(text))
     if speech.timed and ratio >= weights.copy_ratio and matched >= weights.copy_tokens:
         return on_words(speech, first, last, ratio, weights)

@@ -121,8 +121,10 @@ def test_a_roll_call_shares_one_stretch():
         "Murcia Henao Yolanda",
     ]
     said = (
-        "buenos días secretaria por favor llamado a lista con mucho gusto presidente aurelio benavides presente marcela ospina "
-        "presente hernán quiceno presente luz adriana toro presente jorge iván castriyón presente yolanda murcia presente hay quórum"
+        "buenos días secretaria por favor llamado a lista con mucho gusto presidente "
+        "aurelio benavides presente marcela ospina "
+        "presente hernán quiceno presente luz adriana toro presente jorge iván castriyón "
+        "presente yolanda murcia presente hay quórum"
     )
     words = spoken(said) + spoken(
         "pasamos entonces al segundo punto que trata del presupuesto de rentas y gastos del municipio",
@@ -143,7 +145,7 @@ def test_a_roll_call_shares_one_stretch():
 
 
 def test_headings_heard_only_when_the_agenda_was_read_do_not_fence_the_session():
-    """The agenda is read out at the start; when an item is reached its title is misheard. The heading matches the wrong minute."""
+    """The agenda is read out at the start; when an item is reached its title is misheard: a wrong match."""
     built = minutes_session(303, keep=0.5, filler=0.3)
     titles = [(i, p) for i, p in enumerate(built.paragraphs) if p.kind == "agenda"]
     assert len(titles) >= 5
@@ -195,8 +197,14 @@ def test_a_title_written_twice_is_read_once():
 
 def test_silence_or_foreign_speech_inside_a_span_is_split_off():
     """The first half of a paragraph, ninety seconds about something else, the second half: never one span."""
-    one = "el alumbrado de la vereda la floresta tiene doscientas luminarias apagadas desde enero por falta de repuestos"
-    two = "la empresa contratista no responde las llamadas de los vecinos y el interventor pidió caducidad del contrato"
+    one = (
+        "el alumbrado de la vereda la floresta tiene doscientas luminarias apagadas desde "
+        "enero por falta de repuestos"
+    )
+    two = (
+        "la empresa contratista no responde las llamadas de los vecinos y el interventor "
+        "pidió caducidad del contrato"
+    )
     rng = random.Random(3)
     other = " ".join(
         "".join(rng.choice("bcdlmnprst") + rng.choice("aeiou") for _ in range(3)) for _ in range(225)
@@ -228,7 +236,7 @@ def test_invariants_hold_whatever_is_said(seed, noise, strip_speakers, genre):
 
 
 def check_gaps(alignment, given: Transcript) -> None:
-    """No run of whole units longer than `max_gap_s` inside a span without a stem of the paragraph (edges included)."""
+    """No run of units longer than `max_gap_s` in a span without a stem of its paragraph, edges included."""
     from astra_lib.text import STOPWORDS, stem, tokens
 
     for pair in alignment.pairs:
@@ -313,13 +321,16 @@ def test_decoys_of_other_sessions_are_used():
 
 def test_a_transcript_in_another_language_is_noticed():
     english = (
-        "the council of the town is in session and the roll will be called for all of the members that are here with us this "
-        "is the first point of the day and it was read by the secretary to you as it is on the paper that you have "
+        "the council of the town is in session and the roll will be called for all of "
+        "the members that are here with us this "
+        "is the first point of the day and it was read by the secretary to you as it is "
+        "on the paper that you have "
     ) * 12
     built = minutes_session(11, 0.4)
     acta = paragraphs(
         *[
-            f"Manifestó que la administración de la ciudad no ha dado respuesta a los vecinos del barrio en el punto {n} de la lista, "
+            "Manifestó que la administración de la ciudad no ha dado respuesta a los "
+            f"vecinos del barrio en el punto {n} de la lista, "
             "por lo cual pidió que se cite al secretario para que explique el estado de las obras"
             for n in range(12)
         ]
@@ -370,7 +381,7 @@ def test_words_without_confidence_and_overlapping_speakers():
 
 
 def test_paragraphs_of_one_word_are_not_scattered_over_the_session():
-    """Fifty one-word lines between real paragraphs: the real ones stay where they are, of the others hardly one is placed."""
+    """One-word lines between real paragraphs: these stay in place, hardly one of the others has one."""
     built = session(19, 0.5)
     rows, gold = [], []
     for p, g in zip(built.paragraphs, built.gold, strict=True):
@@ -391,7 +402,7 @@ def test_the_same_input_gives_the_same_output():
 
 
 def test_a_session_recorded_twice_is_aligned_once():
-    """A file loaded twice: the speech of the day, and the same again. Pairs still run forward and stay short."""
+    """A file loaded twice, so the day is heard twice over. Pairs still run forward and stay short."""
     built = session(15, 0.5)
     shift = built.transcript.duration + 60
     twice = replace(
@@ -424,7 +435,8 @@ def test_report_holds_what_a_reviewer_needs(tmp_path):
 
 def test_report_of_hostile_text_is_escaped(tmp_path):
     words = spoken(
-        "el concejal dijo que la vía a la vereda el porvenir está <script>alert(1)</script> cerrada hace tres meses por derrumbes"
+        "el concejal dijo que la vía a la vereda el porvenir está "
+        "<script>alert(1)</script> cerrada hace tres meses por derrumbes"
     )
     rows = paragraphs(
         "La vía a la vereda El Porvenir está <script>alert(1)</script> cerrada hace 3 meses por derrumbes."
@@ -476,7 +488,7 @@ def sample(name: str) -> Built:
 
 
 def test_the_sample_municipality():
-    """Real recognition with many errors, a clerk's paraphrase. The bound is far under what is reached, far over any peer."""
+    """Real recognition, many errors, a clerk's paraphrase. The bound lies between our result and any peer."""
     built = sample("2026-03-24")
     alignment = align(built.transcript, built.paragraphs, PARAMS)
     check_invariants(alignment, built.transcript, built.paragraphs)
@@ -530,7 +542,8 @@ def test_the_semantic_layer_is_asked_where_the_setting_says(monkeypatch):
 
 def test_a_lonely_short_line_far_from_everything_is_left_out():
     words = spoken(
-        "abrimos la sesión con el informe del presupuesto de rentas y gastos del municipio para el año que viene"
+        "abrimos la sesión con el informe del presupuesto de rentas y gastos del "
+        "municipio para el año que viene"
     )
     words += spoken("quórum", start=900)
     rows = paragraphs(

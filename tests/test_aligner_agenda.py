@@ -13,8 +13,10 @@ SESSION = Path(__file__).resolve().parents[1] / "samples/manantial/sessions/2026
 
 
 def test_headings_stay_with_their_debates_although_the_agenda_says_them_better():
-    """On 14 May the secretary reads "punto cuatro, informe de gestión …" word for word as the heading stands, and the
-    debates open in other words: five headings went to the agenda, and the 70 paragraphs between them had no room left."""
+    """On 14 May the secretary reads the headings word for word, and the debates open in other words.
+
+    Five headings went to the agenda, and the 70 paragraphs between them had no room left.
+    """
     transcript = read_transcript([SESSION / "transcript.json"], session_id=SESSION.name, tenant="manantial")
     made = align(transcript, read_minutes(SESSION / "acta.docx").paragraphs, load().align)
     placed = [p for p in made.pairs if p.start is not None]

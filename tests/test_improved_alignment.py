@@ -1,7 +1,8 @@
 """The 42-minute block: a paragraph whose words come back much later must not swallow what lies between.
 
-An aligner that takes the outermost matching words of a paragraph as its span turned one motion, read at the start of
-a debate and quoted again at its end, into a single block of 42 minutes. The document here has that trap three times.
+An aligner that takes the outermost matching words of a paragraph as its span turned one motion, read at the
+start of a debate and quoted again at its end, into a single block of 42 minutes. The document here has that
+trap three times.
 """
 
 import pytest
@@ -18,7 +19,7 @@ ECHO_S = 42 * 60
 
 @pytest.fixture(scope="module")
 def document() -> Built:
-    """Three debates of 45 minutes. Each opens with a motion that is quoted 42 minutes later, and that is unwritten."""
+    """Three debates of 45 minutes. Each opens with a motion that is quoted 42 minutes later, unwritten."""
     import numpy as np
 
     rng = np.random.default_rng(42)
@@ -50,7 +51,7 @@ def alignment(document):
 
 
 def hull(paragraph: Paragraph, document: Built) -> float:
-    """Seconds between the first and the last run of four words that paragraph and speech share: the old span."""
+    """Seconds from the first to the last run of four words that paragraph and speech share: the old span."""
     heard = [t for w in document.transcript.words for t in (tokens(w.text) or [""])]
     wanted = tokens(paragraph.text)
     runs = {tuple(wanted[i : i + 4]) for i in range(len(wanted) - 3)}
