@@ -83,7 +83,15 @@ def findings(result: Result) -> list[str]:
     """The steps that gained more than noise, and what became of them on fresh sessions."""
     better = [curve for curve in result.curves if curve.beyond_noise]
     if not better:
-        return ["No single step gains more than twice its standard error: the weights stay as they are."]
+        nearest = sorted((c for c in result.curves if c.error), key=lambda c: -c.gain / c.error)[:3]
+        steps = [
+            f"`{c.name}` {number(c.value)} to {number(c.best)} ({1000 * c.gain:+.1f} ± {1000 * c.error:.1f})"
+            for c in nearest
+        ]
+        return [
+            "No single step gains more than twice its standard error: the weights stay as they are. "
+            f"Nearest to it come, in thousandths, {', '.join(steps)}."
+        ]
     lines = [
         "These steps gain more than twice their standard error. The best of hundreds of trials is partly "
         "luck, so each was measured again on sessions of other seeds. In thousandths.",
