@@ -238,4 +238,4 @@ class Weights(
     Anchors,
     Hearing,
 ):
-    """Every tuned number of the aligner, found on development data (`benchmarks/align/tune.py`)."""
+    """Every tuned number of the aligner; how good and how flat each is: `benchmarks/align/tune.py`."""
