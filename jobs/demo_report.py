@@ -63,7 +63,8 @@ def judge_rows(j: dict[str, Any]) -> Rows:
     for model, m in j["models"].items():
         similarity = f"similarity {m['similarity']:.2f} (unrelated ≤ {m['similarity_floor']:.2f})"
         validity = f"valid XML {m['xml_valid']:.0%} · {m['items']:.0f} rows"
-        found.append((f"  {model}", f"WER {m['wer']:.3f} · {similarity} · {validity}"))
+        errors = f"error rate {m['error_rate']:.3f} · WER {m['wer']:.3f}"
+        found.append((f"  {model}", f"{errors} · {similarity} · {validity}"))
     for metric, c in j["comparison"].items():
         interval = f"interval [{c['ci_low']:+.3f}, {c['ci_high']:+.3f}] over {c['sessions']:.0f} sessions"
         found.append((f"  Δ {metric}", f"{c['delta']:+.3f}, {interval}"))
@@ -119,7 +120,7 @@ def write_page(facts: dict[str, Any], path: Path) -> Path:
     if j := facts.get("judge"):
         page.heading("Base against candidate").figure(bars(chart_metrics(j["models"])))
         if j["comparison"]:
-            plot = interval_plot({name: j["comparison"][name] for name in ("wer", "similarity")})
+            plot = interval_plot({name: j["comparison"][name] for name in ("error_rate", "similarity")})
             page.figure(plot, "Difference to the reference, interval over sessions")
     if best := example(facts):
         page.heading("One paragraph, before and after")
