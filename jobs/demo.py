@@ -75,8 +75,8 @@ class _Step:
 def run(settings: Settings, say: Callable[[str], None] = print) -> Demo:
     """The loop from recording to drafted acta.
 
-    A verdict that is not PROMOTED is a result, not a failure: the candidate stays out, and the loop goes on to its
-    end with the adapter in service. Raises only when a part is broken.
+    A verdict that is not PROMOTED is a result, not a failure: the candidate stays out, and the loop goes on to
+    its end with the adapter in service. Raises only when a part is broken.
     """
     settings = within_budget(settings)
     demo = Demo(settings, say)
@@ -126,9 +126,9 @@ def say_verdict(demo: Demo, judged: runner.Executed) -> None:
         return
     twice = f"{2 * demo.settings.demo.minutes:g}"
     demo.say(
-        "    The candidate stays out of service, as in production; the loop goes on with the adapter that is in.\n"
-        f"    Next: read {judged.report}; give the training more time (ASTRA_DEMO_MINUTES={twice} make demo)\n"
-        "    or more sessions. A person who wants it in service all the same has to train it to a verdict."
+        "    The candidate stays out of service, as in production; the loop goes on with the adapter in service.\n"
+        f"    Next: read {judged.report}\n"
+        f"    and give the training more time (ASTRA_DEMO_MINUTES={twice} make demo) or more sessions."
     )
 
 

@@ -55,7 +55,12 @@ def dataset_rows(d: dict[str, Any]) -> Rows:
 
 def train_rows(t: dict[str, Any]) -> Rows:
     loss = f"loss {shown(t['first_loss'])} -> {shown(t['last_loss'])}, validation {shown(t['eval_loss'])}"
-    return [("training", f"{loss}; {t['backend']}, {shown(t['wall_s'])} s, ${t['cost_usd']:.3f}")]
+    found = [("training", f"{loss}; {t['backend']}, {shown(t['wall_s'])} s, ${t['cost_usd']:.3f}")]
+    if t["steps"] < t["steps_asked"]:
+        speed = f"at {shown(t['tokens_per_s'])} tokens a second"
+        end = "its schedule is whole" if t["schedule_ended"] else "cut by the clock"
+        found.append(("  smaller", f"{t['steps']} of {t['steps_asked']} steps fitted {speed}; {end}"))
+    return found
 
 
 def judge_rows(j: dict[str, Any]) -> Rows:
