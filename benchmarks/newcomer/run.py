@@ -133,7 +133,7 @@ def command(clone: Path, home: Path, name: str, load: str) -> Seen:
 
 
 def newcomer(load: str, demos: int, test: bool, keep: bool) -> Iterator[Seen]:
-    """The commands in a fresh clone under one load; every demo but the last starts from an empty data folder."""
+    """Both commands in a fresh clone; every demo but the last begins with an empty data folder."""
     folder = Path(tempfile.mkdtemp(prefix="newcomer-"))
     clone, home = folder / "astra", folder / "home"
     home.mkdir()
