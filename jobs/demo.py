@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import math
+import os
 import resource
 import shutil
 import threading
@@ -22,13 +23,19 @@ from typing import Any
 from astra_lib.core import services
 from astra_lib.core.errors import AstraError, GateError, MissingError
 from astra_lib.core.records import read_json, sha256_file, write_json
+from astra_lib.core.registry import Registry
 from astra_lib.core.settings import Settings
+from astra_lib.core.settings import load as load_settings
+from trainer import control_plane
 
 from . import runner
 
 TENANT = "manantial"
 SAMPLES = Path(__file__).resolve().parents[1] / "samples" / "manantial"
 LIVE = "2026-03-05"  # the short session with its recording
+TRAIN_SHARE = 0.5  # of the demo's minutes
+EXAM_ROWS = 60  # ten of each of six sessions: enough for the interval, a minute and a half on two cores
+DRAFT_S = 240.0  # of the drafted session; the whole of it would take as long as the rest of the demo
 
 
 @dataclass
@@ -66,10 +73,17 @@ class _Step:
 
 
 def run(settings: Settings, say: Callable[[str], None] = print) -> Demo:
-    """The loop from recording to drafted acta; raises `GateError` where a gate says no."""
+    """The loop from recording to drafted acta.
+
+    A verdict that is not PROMOTED is a result, not a failure: the candidate stays out, and the loop goes on to
+    its end with the adapter in service. Raises only when a part is broken.
+    """
+    settings = within_budget(settings)
     demo = Demo(settings, say)
-    with demo.step("servers", "Servers: object store and Redis"):
-        services.up(settings)
+    with demo.step("servers", "Servers: object store, Redis, training control plane"):
+        # tied to this process: they end with it, however it ends
+        services.up(settings, owner=os.getpid())
+        control_plane.up(settings, owner=os.getpid())
         prepare(settings)
     with demo.step("transcribe", "Recording -> transcript (Whisper, live)"):
         transcribe_live(demo)
@@ -84,18 +98,38 @@ def run(settings: Settings, say: Callable[[str], None] = print) -> Demo:
         trained = job(demo, "train", dataset_run=demo.facts["dataset"]["run_id"])
     with demo.step("judge", "The Judge: base against candidate on sessions it was not trained on"):
         judged = job(demo, "judge", train_run=trained.run_id)
-        if judged.manifest["metrics"]["verdict"] != "PROMOTED":
-            finish(demo)
-            metrics = judged.manifest["metrics"]
-            raise GateError(
-                f"the Judge says {metrics['verdict']}: {'; '.join(metrics['reasons'])}",
-                where=str(judged.report),
-                remedy="The demo stops here, as the product would",
-            )
-    with demo.step("swap", "Promotion and hot swap, with requests in flight"):
+        say_verdict(demo, judged)
+    with demo.step("swap", "Hot swap, with requests in flight"):
         swap(demo, judged)
     finish(demo)
     return demo
+
+
+def within_budget(settings: Settings) -> Settings:
+    """Settings under which the loop takes `[demo] minutes` on a quiet machine: half of them go into training.
+
+    They are set in the environment too, for the jobs' kernels. What the user set by hand stays.
+    """
+    for name, value in {
+        "ASTRA_TRAIN_MAX_MINUTES": f"{settings.demo.minutes * TRAIN_SHARE:g}",
+        "ASTRA_JUDGE_MAX_ITEMS": str(EXAM_ROWS),
+    }.items():
+        os.environ.setdefault(name, value)
+    return load_settings()
+
+
+def say_verdict(demo: Demo, judged: runner.Executed) -> None:
+    """The verdict, and what a person does next when it is not a yes."""
+    metrics = judged.manifest["metrics"]
+    demo.say(f"    {metrics['verdict']}: {'; '.join(metrics['reasons'])}")
+    if metrics["verdict"] == "PROMOTED":
+        return
+    twice = f"{2 * demo.settings.demo.minutes:g}"
+    demo.say(
+        "    The candidate stays out of service, as in production; the loop goes on with the adapter in service.\n"
+        f"    Next: read {judged.report}\n"
+        f"    and give the training more time (ASTRA_DEMO_MINUTES={twice} make demo) or more sessions."
+    )
 
 
 class Watch:
@@ -214,8 +248,7 @@ def swap(demo: Demo, judged: runner.Executed) -> None:
             traffic = Traffic(url, tokens["clerk"], blocks)
             traffic.start(4)
             wait_for(lambda: traffic.done >= 4, 180, "the first answers")
-            promoted = job(demo, "promote", judge_run=judged.run_id)
-            generation = promoted.manifest["metrics"]["generation"]
+            generation = put_in(demo, judged)
             wait_for(lambda: service.swapper.served(TENANT).generation >= generation, 180, "the swap")
             after = traffic.done
             wait_for(lambda: traffic.done >= after + 6, 180, "answers of the new adapter")
@@ -237,6 +270,23 @@ def swap(demo: Demo, judged: runner.Executed) -> None:
             draft_acta(demo, service)
     finally:
         service.close()
+
+
+def put_in(demo: Demo, judged: runner.Executed) -> int:
+    """The generation that is put into service now: the candidate's, or again that of the adapter in service.
+
+    The second is a swap like any other, so that it can be seen under traffic; the registry keeps who did it.
+    """
+    if judged.manifest["metrics"]["verdict"] == "PROMOTED":
+        promoted = job(demo, "promote", judge_run=judged.run_id)
+        return int(promoted.manifest["metrics"]["generation"])
+    registry = Registry.open(demo.settings)
+    current = registry.current(TENANT)
+    assert current is not None, "bootstrap has put an adapter in"
+    kept = registry.rollback(TENANT, to_generation=current.generation, by="demo: the incumbent, put in again")
+    demo.facts["kept"] = {"adapter": kept.adapter.id, "generation": kept.generation}
+    demo.say(f"    {kept.adapter.id} is put in again as generation {kept.generation}")
+    return kept.generation
 
 
 def say_swap(demo: Demo) -> None:
@@ -285,7 +335,7 @@ def draft_acta(demo: Demo, service: Any) -> None:
     )
     made = draft(
         service,
-        cut(transcript, 360.0),
+        cut(transcript, DRAFT_S),
         demo.settings.data_dir / "tenants" / TENANT / "template.docx",
         demo.folder / f"acta-{session}.docx",
     )
@@ -294,7 +344,7 @@ def draft_acta(demo: Demo, service: Any) -> None:
         "docx": str(made.docx),
         "paragraphs": len(made.paragraphs),
         "gaps": len(made.gaps),
-        "minutes": min(transcript.duration, 360.0) / 60,
+        "minutes": min(transcript.duration, DRAFT_S) / 60,
     }
     demo.say(
         f"    {len(made.paragraphs)} paragraphs from the first "
