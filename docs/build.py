@@ -6,7 +6,6 @@ result when a link leads nowhere or a page would load something from the interne
 
 from __future__ import annotations
 
-import os
 import posixpath
 import re
 import shutil
@@ -22,7 +21,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES, SITE = ROOT / "build" / "pages", ROOT / "build" / "site"
 # pages that stand outside docs/, and where they stand in the site
 OUTSIDE = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
-LINK = re.compile(r"(!?)\[([^]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)")
+# code, in which nothing is a link, or a link; the one that begins first counts
+CODE_OR_LINK = re.compile(
+    r"^```.*?^```|`[^`\n]*`|(!?)\[([^]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)", re.MULTILINE | re.DOTALL
+)
 DIRECTIVE = re.compile(r"^#\|.*\n?", re.MULTILINE)
 OUTER = re.compile(r"(https?:)?//")
 OUTER_STYLE = re.compile(r"""(?:url\(|@import)\s*["']?(?:https?:)?//[^"')\s]+""")
@@ -54,7 +56,7 @@ def relinked(text: str, source: str, site: dict[str, str]) -> str:
 
     def link(match: re.Match[str]) -> str:
         picture, label, target, anchor = match.groups()
-        if OUTER.match(target) or target.startswith(("mailto:", "data:")):
+        if target is None or OUTER.match(target) or target.startswith("mailto:"):
             return match[0]
         path = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
         if path in site:
@@ -64,8 +66,7 @@ def relinked(text: str, source: str, site: dict[str, str]) -> str:
             raise SiteError(f"{source}: a link to {target}, which does not exist")
         return label
 
-    prose = re.split(r"(^```.*?^```|`[^`\n]*`)", text, flags=re.MULTILINE | re.DOTALL)
-    return "".join(part if part.startswith("`") else LINK.sub(link, part) for part in prose)
+    return CODE_OR_LINK.sub(link, text)
 
 
 def notebook(path: Path) -> tuple[str, dict[str, bytes]]:
@@ -141,10 +142,12 @@ def from_outside() -> list[str]:
 def main() -> int:
     try:
         collect()
-        command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--clean"]
-        environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
-        if subprocess.run([*command, "-f", str(ROOT / "mkdocs.yml")], env=environment).returncode:
-            raise SiteError("mkdocs refused the pages (see above)")
+        # not --quiet: it hides the warnings from --strict too
+        command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--clean"]
+        command += ["-f", str(ROOT / "mkdocs.yml")]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode:
+            raise SiteError(f"mkdocs refused the pages\n{done.stdout}")
         if loaded := from_outside():
             raise SiteError("\n".join(loaded))
     except SiteError as error:
