@@ -1,7 +1,7 @@
 """Build the site into build/site: `python docs/build.py` (what `make docs` calls).
 
-Collects the README, the pages of docs/ and the notebooks in build/pages, hands them to mkdocs, and refuses the
-result when a link leads nowhere or a page would load something from the internet.
+Collects the README, the pages of docs/ and the notebooks in build/pages, hands them to mkdocs, and refuses
+the result when a link leads nowhere or a page would load something from the internet.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ TRIES = 3
 ENVIRONMENTS = {
     "app": ("the application", 900, 2500),
     "dev": ("what tests and notebooks need on top", 80, 400),
-    "docs": ("what the site needs on top", 12, 60),
+    "docs": ("what the site needs on top", 25, 80),
     "trainer": ("the trainer", 390, 1500),
 }
 ON_TOP = ("dev", "docs")  # of the application, which has torch
