@@ -1,10 +1,10 @@
-# make demo · make test · make serve · make check · make bench
+# make demo · make test · make serve · make check · make bench · make docs
 # Two environments, because they cannot be one: the application (.venv) and the trainer (.venv-trainer), as in its image.
 PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test serve check hooks bench install app dev trainer-env sync clean
+.PHONY: demo test serve check docs hooks bench install app dev trainer-env sync clean
 
 install: app trainer-env
 
@@ -26,6 +26,7 @@ serve: app
 
 test: dev
 	@$(BIN)/python -m tests.notebooks --sync --cleared --run
+	@$(MAKE) --no-print-directory docs
 	@$(BIN)/python -m pytest
 
 # before a commit
@@ -35,6 +36,11 @@ check: dev
 	$(BIN)/mypy
 	@$(BIN)/python -m tests.notebooks --sync --cleared --run
 	$(BIN)/python -m pytest -m "not slow"
+
+# README, docs/ and the notebooks as pages that need no internet: build/site/index.html
+docs: app
+	@$(PYTHON) requirements/install.py docs .venv
+	@$(BIN)/python docs/build.py
 
 # once per clone: git runs the checks on what changes, and nbdev keeps notebooks mergeable
 hooks: dev

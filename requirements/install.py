@@ -1,4 +1,4 @@
-"""Make an environment from its lock files: `python requirements/install.py app|dev|trainer FOLDER`.
+"""Make an environment from its lock files: `python requirements/install.py app|dev|docs|trainer FOLDER`.
 
 Standard library only: it runs before anything is installed. Says first what will be downloaded and how much.
 Killed or cut off in the middle, the same command goes on: pip keeps what it has downloaded. A finished
@@ -23,8 +23,10 @@ TRIES = 3
 ENVIRONMENTS = {
     "app": ("the application", 900, 2500),
     "dev": ("what tests and notebooks need on top", 80, 400),
+    "docs": ("what the site needs on top", 25, 80),
     "trainer": ("the trainer", 390, 1500),
 }
+ON_TOP = ("dev", "docs")  # of the application, which has torch
 
 
 class InstallError(Exception):
@@ -50,7 +52,8 @@ def check(name: str, folder: Path) -> None:
 
 
 def locks(name: str) -> list[Path]:
-    return [HERE / f"{name}.lock", HERE / f"{name}.nodeps.lock"]
+    """What is installed first, and what is installed after it without dependencies, where there is any."""
+    return [file for part in (name, f"{name}.nodeps") if (file := HERE / f"{part}.lock").is_file()]
 
 
 def fingerprint(name: str) -> str:
@@ -131,16 +134,16 @@ def install(name: str, folder: Path) -> None:
     began = time.monotonic()
     if not (folder / "bin" / "python").exists():
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    main, apart = locks(name)
+    main, *apart = locks(name)
     torch = []
-    if name != "dev":
+    if name not in ON_TOP:
         cpu = offers_cpu_torch(folder)
         torch = ["-r", str(HERE / ("torch.cpu.lock" if cpu else "torch.cuda.lock"))]
         if not cpu:
             print(
                 "   pip's index has no CPU build of torch: taking the CUDA build, some 3 GB more", flush=True
             )
-    steps = [["-r", str(main), *torch], ["--no-deps", "-r", str(apart)]]
+    steps = [["-r", str(main), *torch], *(["--no-deps", "-r", str(file)] for file in apart)]
     for step in steps:
         packages = sum(Path(file).read_text().count("==") for file in step if file.endswith(".lock"))
         for left in range(TRIES - 1, -1, -1):

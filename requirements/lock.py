@@ -1,9 +1,10 @@
 """Make the lock files anew: `python requirements/lock.py` (needs pip-tools; about ten minutes).
 
-    app.in, dev.in, trainer.in        what is asked for, without versions
+    app.in, dev.in, docs.in, trainer.in   what is asked for, without versions
     versions.txt                      what is held: change a version here, then lock again
     app.lock                          the application: make demo, make serve
     dev.lock                          on top of it: notebooks, tests, type checker, benchmarks
+    docs.lock                         on top of app.lock: the site
     trainer.lock                      the trainer, here and in its image; the same versions but for tomlkit
     torch.cpu.lock, torch.cuda.lock   one of the two, with either
     *.nodeps.lock                     installed with --no-deps: what they ask for is unneeded or contradicts
@@ -93,13 +94,13 @@ def write(name: str, entries: list[str]) -> None:
 
 def main() -> None:
     held = ["-c", "versions.txt"]
-    for name in ("app", "dev", "trainer"):
+    for name in ("app", "dev", "docs", "trainer"):
         entries = compiled(f"{name}.in", *held)
         torch = [entry for entry in entries if entry.startswith("torch==")]
         if torch and name == "app":
             write("torch.cpu", [re.sub(r"^torch==\S+", f"torch=={TORCH}", torch[0])])
         rest = [entry for entry in entries if not LEFT_OUT.match(entry) and entry not in torch]
-        if name == "dev":  # what the application has already is not named twice
+        if name in ("dev", "docs"):  # what the application has already is not named twice
             have = set((HERE / "app.lock").read_text(encoding="utf-8").split("\n"))
             rest = [entry for entry in rest if entry.split("\n")[0] not in have]
         write(name, rest)
