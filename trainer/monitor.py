@@ -96,11 +96,12 @@ def training_monitor(
             # must still fit: the next step, an evaluation (forward only: a third of a step), the adapter
             evaluation_s = 1.3 * (self.eval_s or val_batches * spent / 3) if val_batches else 0.0
             ends = deadline - reserve_s - evaluation_s
-            schedule.end_at(ends)
+            # early enough for the slowest step seen: the schedule is done before the clock has to cut it
+            schedule.end_at(ends - 1.5 * self._slowest_step)
             schedule.advance(state.global_step)
             if state.global_step < state.max_steps:
                 self.shortened = schedule.done
-                self.out_of_time = not self.shortened and time.monotonic() + 1.5 * self._slowest_step > ends
+                self.out_of_time = not self.shortened and time.monotonic() + self._slowest_step > ends
             if self.shortened or self.out_of_time:
                 control.should_training_stop = control.should_save = True
             return control
