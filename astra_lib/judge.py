@@ -25,6 +25,7 @@ from .core.records import Example, Verdict, VerdictName, iter_jsonl
 from .minutes import check, fragment_texts
 from .report import Page, bars, interval_plot
 from .text import numbers_to_digits, wer_words
+from .word.canonical import NOTHING
 
 # %% ../nbs/07_judge.ipynb #93ea5c5c
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def read_predictions(path: Path | str) -> dict[str, str]:
 # %% ../nbs/07_judge.ipynb #3de04e76
 def plain(xml: str) -> str:
     """The text of an answer: of its paragraphs when it parses, else of whatever stands between tags."""
-    if xml.strip() in ("", "<nada/>"):
+    if xml.strip() in ("", NOTHING):
         return ""
     try:
         return "\n".join(text for text, _, _ in fragment_texts(xml))
@@ -199,7 +200,7 @@ def score_rows(rows: Sequence[Item], encoder: Any | None = None) -> list[Score]:
             longer,
             similarity,
             floor,
-            xml_valid=row.output.strip() == "<nada/>" or not check(row.output),
+            xml_valid=row.output.strip() == NOTHING or not check(row.output),
             invented_numbers=invented_numbers(output, row.said),
             gold_numbers=invented_numbers(gold, row.said),
             invented_people=invented_people(output, row.said + gold),
