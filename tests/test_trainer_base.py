@@ -14,7 +14,7 @@ from astra_lib.core import base_model
 from astra_lib.core.errors import InputError, MissingError
 from astra_lib.core.records import write_json
 from tests.conftest import settings_at
-from tests.trainer_world import wait_for
+from tests.waiting import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_a_killed_build_leaves_nothing_that_counts(tmp_path: Path) -> None:
     environment = {**os.environ, "ASTRA_DATA_DIR": str(settings.data_dir)}
     command = [sys.executable, "-m", "astra_lib.core.base_model"]
     building = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-    part = wait_for(lambda: next(models.glob(".*.part"), None), 60, "the build")
+    part = wait_for(lambda: next(models.glob(".*.part"), None), "the build")
     building.send_signal(signal.SIGKILL)
     building.wait()
     assert part.exists() and not (models / base_model.EMBEDDED_NAME).exists()
