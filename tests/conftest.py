@@ -1,7 +1,13 @@
-"""One pair of embedded servers for the whole test session, in a temporary data folder."""
+"""One pair of embedded servers for every test process, in a temporary data folder.
+
+The suite runs in as many processes as there are cores (pytest-xdist). Each has servers, data folder and
+`tmp_path`s of its own, so no test sees another process; a module stays in one process, so that its model,
+its servers or its mined sessions are made once.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,11 +21,24 @@ from astra_lib.core.registry import Registry
 from astra_lib.core.settings import Settings, load
 from astra_lib.core.store import Store
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # threads that wait for each other on a busy core take longer than one that need not
+    os.environ["OMP_NUM_THREADS"] = "1"
+
 # a busy machine is slow, not wrong; a failure prints the blob that repeats it
 hypothesis_settings.register_profile(
     "astra", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
 hypothesis_settings.load_profile("astra")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process runs a whole module, and the modules that take longest come first."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 def settings_at(folder: Path, **overrides: str) -> Settings:
@@ -65,7 +84,7 @@ def registry(settings: Settings) -> Registry:
 @pytest.fixture
 def tenant(registry: Registry, request: pytest.FixtureRequest) -> str:
     """A registered tenant of the test's own."""
-    name = f"test-{abs(hash(request.node.nodeid)) % 10**10}"
+    name = "test-" + hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:10]
     registry.register_tenant(name)
     return name
 

@@ -34,7 +34,7 @@ from trainer.job_table import load as load_job
 from . import tiny
 from .conftest import settings_at
 from .trainer_world import rows
-from .waiting import wait_for
+from .waiting import HANG_S, wait_for
 
 MANANTIAL = Path(__file__).parents[1] / "samples" / "manantial"
 TEMPLATE = MANANTIAL / "sessions" / "2026-02-03" / "acta.docx"
@@ -86,7 +86,7 @@ class World:
 
     def ask(self, method: str, path: str, who: str | None = "uno:clerk", **more) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.tokens[who]}"} if who else {}
-        return httpx.request(method, self.url + path, headers=headers, timeout=60, **more)
+        return httpx.request(method, self.url + path, headers=headers, timeout=HANG_S, **more)
 
     def process(self, who: str = "uno:clerk", text: str = SAID) -> httpx.Response:
         block = {"start_ms": 1000, "end_ms": 31000, "speaker": "A", "text": text}
@@ -145,19 +145,19 @@ ROUTES = [
 def test_every_route_wants_a_token(world, method, path):
     refused(world.ask(method, path, None), 401)
     wrong = {"Authorization": "Bearer astra_wrong"}
-    assert httpx.request(method, world.url + path, headers=wrong).status_code == 401
+    assert httpx.request(method, world.url + path, headers=wrong, timeout=HANG_S).status_code == 401
 
 
 def test_the_list_above_is_complete(world):
     """A route added without a token is found here."""
     open_routes = {"/v1/webhooks/runpod/{job_id}/{token}", "/healthz", "/readyz", "/metrics"}
     found = set()
-    for path, methods in httpx.get(world.url + "/openapi.json").json()["paths"].items():
+    for path, methods in httpx.get(world.url + "/openapi.json", timeout=HANG_S).json()["paths"].items():
         example = re.sub(r"\{\w+_id\}", "x", path).replace("{tenant}", "uno")
         if path not in open_routes:
             found |= {(method.upper(), example) for method in methods}
     assert found == set(ROUTES)
-    assert httpx.get(world.url + "/docs").status_code == 200
+    assert httpx.get(world.url + "/docs", timeout=HANG_S).status_code == 200
 
 
 def test_another_tenants_token_gets_nothing_on_any_route(world):
@@ -170,7 +170,7 @@ def test_another_tenants_token_gets_nothing_on_any_route(world):
     for path in (f"/v1/sessions/{draft_id}", f"/v1/audit/{audit_id}", "/v1/models/uno"):
         assert world.ask("GET", path).status_code == 200, "it exists for its own council"
     routes = []
-    for path, methods in httpx.get(world.url + "/openapi.json").json()["paths"].items():
+    for path, methods in httpx.get(world.url + "/openapi.json", timeout=HANG_S).json()["paths"].items():
         name = re.search(r"\{\w+\}", path)
         if name and "webhooks" not in path:
             routes += [(method.upper(), path.replace(name[0], things[name[0]])) for method in methods]
@@ -212,18 +212,18 @@ def test_a_webhook_is_a_hint_and_never_evidence(world):
     output = {"status": "ok", "adapter_sha256": "f" * 64, "job_id": "uno-hinted"}
     lies = {"id": "r1", "status": "COMPLETED", "output": output}
     for path in ("uno-hinted/wrong", "uno-foreign/right-token-not", "no-such/right-token"):
-        refused(httpx.post(f"{world.url}/v1/webhooks/runpod/{path}", json=lies), 404)
-    accented = httpx.post(f"{world.url}/v1/webhooks/runpod/uno-hinted/ñandú", json=lies)
+        refused(httpx.post(f"{world.url}/v1/webhooks/runpod/{path}", json=lies, timeout=HANG_S), 404)
+    accented = httpx.post(f"{world.url}/v1/webhooks/runpod/uno-hinted/ñandú", json=lies, timeout=HANG_S)
     refused(accented, 404)
     hint = f"{world.url}/v1/webhooks/runpod/uno-hinted/right-token"
     try:
-        assert httpx.post(hint, json=lies, timeout=60).status_code == 200
-        garbage = httpx.post(hint, content=b"\xff{" * 1000, timeout=60)
+        assert httpx.post(hint, json=lies, timeout=HANG_S).status_code == 200
+        garbage = httpx.post(hint, content=b"\xff{" * 1000, timeout=HANG_S)
         assert garbage.json() == {"status": "noted"}, "the body is not even read"
         job = load_job(store, "uno-hinted")
         assert job.state != SUCCEEDED and not job.adapter_sha256, "the lie changed nothing"
         store.put_json(job.receipt_key, {"job_id": "uno-hinted", "status": "failed", "error": "loss is nan"})
-        httpx.post(hint, json=lies, timeout=60)
+        httpx.post(hint, json=lies, timeout=HANG_S)
         job = load_job(store, "uno-hinted")
         assert (job.state, job.error) == (FAILED, "loss is nan"), "the receipt is what counts"
         seen = world.ask("GET", "/v1/training/uno-hinted", "uno:operator")
@@ -273,7 +273,7 @@ def test_no_token_is_written_anywhere(world, caplog, capfd):
     ):
         for given in (token, wrong):
             bearer = {"Authorization": f"Bearer {given}"}
-            answer = httpx.get(world.url + path, headers=bearer, params={"a": "b"})
+            answer = httpx.get(world.url + path, headers=bearer, params={"a": "b"}, timeout=HANG_S)
             assert given not in answer.text or given in path
     refused(world.ask("POST", "/v1/process", json={"session_id": "s", "blocks": token}), 422)
     out = "".join(capfd.readouterr()) + caplog.text
@@ -345,7 +345,7 @@ def test_bad_blocks_and_broken_json(world):
     backwards = {"session_id": "s", "blocks": [{"start_ms": 9, "end_ms": 2, "text": "x"}]}
     refused(world.ask("POST", "/v1/process", json=backwards), 400)
     headers = {"Authorization": f"Bearer {world.tokens['uno:clerk']}", "Content-Type": "application/json"}
-    refused(httpx.post(world.url + "/v1/process", content=b"{nope", headers=headers), 422)
+    refused(httpx.post(world.url + "/v1/process", content=b"{nope", headers=headers, timeout=HANG_S), 422)
 
 
 def upload(world, recording: tuple[str, bytes], template: bytes) -> httpx.Response:
@@ -378,7 +378,7 @@ def test_a_session_becomes_a_word_file(world, tmp_path):
         pytest.skip("drafted and read back; LibreOffice is not here to open it")
     profile = f"-env:UserInstallation=file://{tmp_path}/lo"
     command = ["soffice", profile, "--headless", "--convert-to", "pdf", "--outdir", tmp_path, acta]
-    subprocess.run(command, check=True, capture_output=True, timeout=180)
+    subprocess.run(command, check=True, capture_output=True, timeout=HANG_S)
     assert (tmp_path / "acta.pdf").read_bytes().startswith(b"%PDF")
 
 

@@ -19,7 +19,7 @@ from astra_lib.core.errors import GateError, InputError, MissingError, ServiceEr
 
 from .test_api import LIGHT, WRITTEN, World
 from .test_api import world as world  # the same running application
-from .waiting import wait_for
+from .waiting import HANG_S, wait_for
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 needs_browser = pytest.mark.skipif(not CHROMIUM, reason="no chromium here")
@@ -51,8 +51,10 @@ class Browser:
         port_file = folder / "DevToolsActivePort"
         port = wait_for(lambda: port_file.is_file() and port_file.read_text().split()[:1])[0]
         targets = f"http://127.0.0.1:{port}/json"
-        page = wait_for(lambda: [t for t in httpx.get(targets).json() if t["type"] == "page"])[0]
-        self.socket = websocket.create_connection(page["webSocketDebuggerUrl"], timeout=180)
+        page = wait_for(
+            lambda: [t for t in httpx.get(targets, timeout=HANG_S).json() if t["type"] == "page"]
+        )[0]
+        self.socket = websocket.create_connection(page["webSocketDebuggerUrl"], timeout=HANG_S)
         self.numbers = itertools.count(1)
 
     def send(self, method: str, **parameters: Any) -> dict[str, Any]:
@@ -89,7 +91,7 @@ class Browser:
     def close(self) -> None:
         self.socket.close()
         self.process.terminate()
-        self.process.wait(timeout=180)
+        self.process.wait(timeout=HANG_S)
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ def started(script: str, path: Path, *words: str) -> subprocess.Popen:
 def test_processes_share_a_map_and_no_number_is_given_twice(tmp_path):
     path = tmp_path / "t.map"
     running = [started(ASSIGN, path, name) for name in ("uno", "dos", "tres")]
-    assert [process.wait(60) for process in running] == [0, 0, 0]
+    assert [process.wait(180) for process in running] == [0, 0, 0]
     values = PlaceholderMap("t", KEY, path).values
     assert len(values) == len(set(values.values())) == 24
     assert sorted(values) == [f"[CIUDADANO_{number:02d}]" for number in range(1, 25)]
@@ -114,7 +114,7 @@ def test_processes_share_a_map_and_no_number_is_given_twice(tmp_path):
 
 def test_a_process_that_dies_lets_go_of_the_lock(tmp_path):
     path = tmp_path / "t.map"
-    assert started(DIE, path).wait(60) == 9
+    assert started(DIE, path).wait(180) == 9
     assert PlaceholderMap("t", KEY, path).assign("P|b", "CIUDADANO", "B") == "[CIUDADANO_01]"
 
 

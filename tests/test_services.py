@@ -190,10 +190,10 @@ def test_valkey_stops_cleanly_and_comes_back_on_its_port(valkey_only: MakeSettin
 
 def test_servers_outlive_the_command_unless_owned(valkey_only: MakeSettings) -> None:
     own, owned = valkey_only("free"), valkey_only("owned")
-    assert starter(own).wait(60) == 0
+    assert starter(own).wait(180) == 0
     assert process(own, "redis").running()
-    assert starter(owned, ", owner=__import__('os').getpid()").wait(60) == 0
-    assert process(owned, "redis").wait_gone(5)
+    assert starter(owned, ", owner=__import__('os').getpid()").wait(180) == 0
+    assert process(owned, "redis").wait_gone(60)
 
 
 def test_a_foreign_process_is_never_signalled(valkey_only: MakeSettings) -> None:

@@ -63,7 +63,7 @@ class Plane:
     def call(self, method: str, path: str, key: str | None = None, **kwargs: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.key}" if key is None else key}
         return httpx.request(
-            method, f"{self.url}/{EP}{path}", headers=headers, timeout=30, trust_env=False, **kwargs
+            method, f"{self.url}/{EP}{path}", headers=headers, timeout=180, trust_env=False, **kwargs
         )
 
     def worker(self) -> SdkWorker:

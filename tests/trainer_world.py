@@ -90,7 +90,7 @@ def trainer_settings(settings: Settings, base: Path, data: Path, **train: Any) -
     where = services.endpoints(settings)
     os.environ["ASTRA_S3_ACCESS_KEY"] = where.s3_access_key
     os.environ["ASTRA_S3_SECRET_KEY"] = where.s3_secret_key
-    small = {"last_layers": 0, "rank": 4, "alpha": 8, "epochs": 1.0, "max_minutes": 3.0}
+    small = {"last_layers": 0, "rank": 4, "alpha": 8, "epochs": 1.0, "max_minutes": 10.0}
     return replace(
         settings,
         data=replace(settings.data, dir=str(data)),
@@ -98,7 +98,7 @@ def trainer_settings(settings: Settings, base: Path, data: Path, **train: Any) -
         redis=replace(settings.redis, url=where.redis_url),
         model=replace(settings.model, base=str(base), max_length=256),
         train=replace(settings.train, **{**small, **train}),
-        runpod=replace(settings.runpod, poll_s=0.2, execution_timeout_s=300),
+        runpod=replace(settings.runpod, poll_s=0.2, execution_timeout_s=900),
     )
 
 
