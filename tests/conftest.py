@@ -1,8 +1,8 @@
 """One pair of embedded servers for every test process, in a temporary data folder.
 
 The suite runs in as many processes as there are cores (pytest-xdist). Each has servers, data folder and
-`tmp_path`s of its own, so no test sees another process; a module stays in one process, so that its model,
-its servers or its mined sessions are made once.
+`tmp_path`s of its own, so no test sees another process; a module stays in one process (`--dist loadfile`), so
+that its model, its servers or its mined sessions are made once.
 """
 
 from __future__ import annotations
@@ -33,12 +33,9 @@ hypothesis_settings.load_profile("astra")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One process runs a whole module, and the modules that take longest come first."""
+    """The modules that take longest come first, so that no process is left alone with one at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
-    for item in items:
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 def settings_at(folder: Path, **overrides: str) -> Settings:

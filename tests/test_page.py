@@ -111,6 +111,7 @@ def shots(tmp_path: Path) -> Path:
 def test_a_reviewer_sees_before_and_after_with_seconds_and_confidence(
     world: World, browser: Browser, tmp_path: Path
 ) -> None:
+    world.serve(world.zips[0])
     browser.send("Page.navigate", url=f"{world.url}/ui/")
     browser.until(lambda: browser.run("!!document.querySelector('#go')"))
     browser.run("document.querySelector('#go').click()")
