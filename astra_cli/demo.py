@@ -19,7 +19,7 @@ def run(_: argparse.Namespace) -> int:
 
     settings = load_settings()
     try:
-        demo.run(settings, say=lambda line: print(line, flush=True))
+        demo.run(settings)
     finally:
         stop(settings)
     return 0

@@ -25,6 +25,7 @@ from .core.records import Example, Verdict, VerdictName, iter_jsonl
 from .minutes import check, fragment_texts
 from .report import Page, bars, interval_plot
 from .text import numbers_to_digits, wer_words
+from .word.canonical import NOTHING
 
 # %% ../nbs/07_judge.ipynb #93ea5c5c
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def read_predictions(path: Path | str) -> dict[str, str]:
 # %% ../nbs/07_judge.ipynb #3de04e76
 def plain(xml: str) -> str:
     """The text of an answer: of its paragraphs when it parses, else of whatever stands between tags."""
-    if xml.strip() in ("", "<nada/>"):
+    if xml.strip() in ("", NOTHING):
         return ""
     try:
         return "\n".join(text for text, _, _ in fragment_texts(xml))
@@ -80,15 +81,16 @@ def plain(xml: str) -> str:
         return re.sub(r"<[^>]*>?", " ", xml)
 
 # %% ../nbs/07_judge.ipynb #ea5c4c05
-def word_errors(gold: str, output: str) -> tuple[int, int]:
-    """`(edits, reference words)` between two texts; source of the count: jiwer."""
+def word_errors(gold: str, output: str) -> tuple[int, int, int]:
+    """`(edits, reference words, words of the longer text)`; source of the count: jiwer."""
     import jiwer
 
     reference, hypothesis = wer_words(gold), wer_words(output)
+    longer = max(len(reference), len(hypothesis))
     if not reference or not hypothesis:
-        return len(reference) + len(hypothesis), len(reference)
+        return longer, len(reference), longer
     counted = jiwer.process_words(" ".join(reference), " ".join(hypothesis))
-    return counted.substitutions + counted.deletions + counted.insertions, len(reference)
+    return counted.substitutions + counted.deletions + counted.insertions, len(reference), longer
 
 # %% ../nbs/07_judge.ipynb #558c6217
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
@@ -163,12 +165,16 @@ def similarities(golds: Sequence[str], outputs: Sequence[str], encoder: Any) -> 
 # %% ../nbs/07_judge.ipynb #5ca9d8c8
 @dataclass(frozen=True)
 class Score:
-    """One answer, scored. `gold_numbers`: numbers the clerk wrote and nobody said; `floor`: the run's."""
+    """One answer, scored. `longer`: words of the longer of both texts; `floor`: the run's.
+
+    `gold_numbers`: numbers the clerk wrote and nobody said.
+    """
 
     id: str
     session_id: str
     edits: int
     words: int
+    longer: int
     similarity: float
     floor: float
     xml_valid: bool
@@ -185,15 +191,16 @@ def score_rows(rows: Sequence[Item], encoder: Any | None = None) -> list[Score]:
     cosine, floor = similarities(golds, outputs, encoder or default_encoder())
     scored = []
     for row, gold, output, similarity in zip(rows, golds, outputs, cosine, strict=True):
-        edits, words = word_errors(gold, output)
+        edits, words, longer = word_errors(gold, output)
         score = Score(
             row.id,
             row.session_id,
             edits,
             words,
+            longer,
             similarity,
             floor,
-            xml_valid=row.output.strip() == "<nada/>" or not check(row.output),
+            xml_valid=row.output.strip() == NOTHING or not check(row.output),
             invented_numbers=invented_numbers(output, row.said),
             gold_numbers=invented_numbers(gold, row.said),
             invented_people=invented_people(output, row.said + gold),
@@ -206,6 +213,7 @@ def score_rows(rows: Sequence[Item], encoder: Any | None = None) -> list[Score]:
 # %% ../nbs/07_judge.ipynb #0c1c38ff
 Metric = Callable[[Sequence[Score]], float]
 METRICS: dict[str, Metric] = {
+    "error_rate": lambda group: sum(s.edits / max(1, s.longer) for s in group) / len(group),
     "wer": lambda group: sum(s.edits for s in group) / max(1, sum(s.words for s in group)),
     "similarity": lambda group: sum(s.similarity for s in group) / len(group),
     "number_excess": lambda group: sum(s.invented_numbers - s.gold_numbers for s in group) / len(group),
@@ -216,6 +224,7 @@ def summary(scored: Sequence[Score]) -> dict[str, float]:
     """The table's row for one model; WER over all words, the rest as means over items, flips as a count."""
     n = len(scored)
     return {
+        "error_rate": METRICS["error_rate"](scored),
         "wer": METRICS["wer"](scored),
         "similarity": METRICS["similarity"](scored),
         "similarity_floor": scored[0].floor,
@@ -281,7 +290,7 @@ def compare(
 class Gates:
     """The limits a candidate must keep. Raises `InputError` for a level that is not a share."""
 
-    wer_margin: float = 0.0  # so much WER may the candidate be worse, at the upper end of its interval
+    error_margin: float = 0.0  # by so much may its error rate be worse, at the upper end of the interval
     confidence_level: float = 0.95  # of the interval, a share
     min_sessions: int = 2  # with fewer there is no spread to measure
     min_xml_valid: float = 0.99  # share of answers that Word can open
@@ -309,9 +318,9 @@ def own_objections(metrics: dict[str, float], gates: Gates) -> list[str]:
 def compared_objections(comparison: dict[str, dict[str, float]], gates: Gates, against: str) -> list[str]:
     """The gates the candidate fails beside the model it is compared with."""
     found = []
-    if comparison and comparison["wer"]["ci_low"] > gates.wer_margin:
-        worse = f"WER is worse than {against} by {comparison['wer']['delta']:+.3f}"
-        found.append(f"{worse}, interval above {gates.wer_margin:+.3f}")
+    if comparison and comparison["error_rate"]["ci_low"] > gates.error_margin:
+        worse = f"the error rate is worse than {against} by {comparison['error_rate']['delta']:+.3f}"
+        found.append(f"{worse}, interval above {gates.error_margin:+.3f}")
     if comparison and comparison["number_excess"]["ci_low"] > 0:
         more = f"{comparison['number_excess']['delta']:+.2f} per answer"
         found.append(f"invents more numbers than {against}: {more}")
@@ -324,10 +333,10 @@ def doubts(comparison: dict[str, dict[str, float]], gates: Gates, against: str, 
         return [f"{sessions} validation session(s); {gates.min_sessions} are needed for an interval"]
     if not comparison:
         return ["nothing to compare with: neither an incumbent nor a base was given"]
-    wer = comparison["wer"]
-    if wer["ci_high"] >= gates.wer_margin:
-        difference = f"the WER difference to {against}, {wer['delta']:+.3f}"
-        return [f"{difference}, may be as bad as {wer['ci_high']:+.3f}"]
+    errors = comparison["error_rate"]
+    if errors["ci_high"] >= gates.error_margin:
+        difference = f"the difference in error rate to {against}, {errors['delta']:+.3f}"
+        return [f"{difference}, may be as bad as {errors['ci_high']:+.3f}"]
     return []
 
 # %% ../nbs/07_judge.ipynb #092441fa
@@ -343,9 +352,10 @@ def decide(
         return "REJECTED", found
     if found := doubts(comparison, gates, against, sessions):
         return "INSUFFICIENT_EVIDENCE", found
-    wer = comparison["wer"]
-    interval = f"{gates.confidence_level:.0%} interval [{wer['ci_low']:+.3f}, {wer['ci_high']:+.3f}]"
-    reason = f"WER {wer['delta']:+.3f} against {against}, {interval} over {wer['sessions']} sessions"
+    errors = comparison["error_rate"]
+    interval = f"{gates.confidence_level:.0%} interval [{errors['ci_low']:+.3f}, {errors['ci_high']:+.3f}]"
+    change = f"error rate {errors['delta']:+.3f} against {against}"
+    reason = f"{change}, {interval} over {errors['sessions']} sessions"
     return "PROMOTED", [reason]
 
 # %% ../nbs/07_judge.ipynb #f16062dd
@@ -408,21 +418,21 @@ def judge(
 # %% ../nbs/07_judge.ipynb #31f0dfab
 def chart_metrics(metrics: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
     """Of each model the metrics that share a scale, for `report.bars`."""
-    names = {"WER": "wer", "similarity": "similarity", "valid XML": "xml_valid"}
+    names = {"error rate": "error_rate", "WER": "wer", "similarity": "similarity", "valid XML": "xml_valid"}
     return {model: {name: m[key] for name, key in names.items()} for model, m in metrics.items()}
 
 # %% ../nbs/07_judge.ipynb #5d6bd4aa
 def verdict_report(verdict: Verdict, title: str = "The Judge's verdict") -> Page:
     """The verdict as a page: reasons, table of all models, intervals, and the best and worst answers."""
-    subtitle = "WER and intervals over whole sessions; similarity beside the floor of unrelated paragraphs"
+    subtitle = "Errors and intervals over whole sessions; similarity beside that of unrelated paragraphs"
     kind = "good" if verdict.verdict == "PROMOTED" else "bad"
     page = Page(title, subtitle).html(f"<p class={kind}><b>{verdict.verdict}</b></p>")
     for reason in verdict.reasons:
         page.text(reason)
     page.table([{"model": name, **m} for name, m in verdict.metrics.items()])
     if verdict.comparison:
-        wer, similarity = verdict.comparison["wer"], verdict.comparison["similarity"]
-        plot = interval_plot({"WER (lower is better)": wer, "similarity": similarity})
+        errors, similarity = verdict.comparison["error_rate"], verdict.comparison["similarity"]
+        plot = interval_plot({"error rate (lower is better)": errors, "similarity": similarity})
         page.figure(plot, "Difference to the reference with its interval; a bar across zero proves nothing")
     page.figure(bars(chart_metrics(verdict.metrics)))
     page.heading("Best and worst answers")

@@ -5,6 +5,8 @@ align     the aligner beside rapidfuzz, difflib, patiencediff, Bleualign, Vecali
 privacy   masking beside plain scrubadub, Presidio and spaCy
 swap      adapter load and mixed batches beside PEFT
 mining    seconds over number of sessions
+
+Not among them, because it takes hours: `python -m benchmarks.newcomer.run`, both commands in a fresh clone.
 """
 
 from __future__ import annotations

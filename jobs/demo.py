@@ -9,123 +9,117 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import math
+import os
 import resource
 import shutil
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from astra_lib.core import services
-from astra_lib.core.errors import AstraError, GateError, MissingError
+from astra_lib.core.errors import GateError, MissingError
 from astra_lib.core.records import read_json, sha256_file, write_json
+from astra_lib.core.registry import Registry
 from astra_lib.core.settings import Settings
+from astra_lib.core.settings import load as load_settings
+from trainer import control_plane
 
 from . import runner
+from .demo_screen import Screen, TrainingProgress
+from .demo_traffic import Traffic, wait_for
 
 TENANT = "manantial"
 SAMPLES = Path(__file__).resolve().parents[1] / "samples" / "manantial"
 LIVE = "2026-03-05"  # the short session with its recording
+TRAIN_SHARE = 0.5  # of the demo's minutes
+EXAM_ROWS = 60  # ten of each of six sessions: enough for the interval, a minute and a half on two cores
+DRAFT_S = 240.0  # of the drafted session; the whole of it would take as long as the rest of the demo
 
 
 @dataclass
 class Demo:
-    """What happened, filled in step by step; kept in data_dir/demo/summary.json."""
+    """What happened, filled in stage by stage; kept in data_dir/demo/summary.json."""
 
     settings: Settings
-    say: Callable[[str], None] = print
+    screen: Screen
     facts: dict[str, Any] = field(default_factory=dict)
     began: float = field(default_factory=time.perf_counter)
-    took: dict[str, float] = field(default_factory=dict)
-    steps: int = 0
 
     @property
     def folder(self) -> Path:
         return self.settings.data_dir / "demo"
 
-    def step(self, name: str, text: str) -> _Step:
-        return _Step(self, name, text)
+    def say(self, text: str) -> None:
+        self.screen.say(text)
 
 
-class _Step:
-    def __init__(self, demo: Demo, name: str, text: str) -> None:
-        self.demo, self.name, self.text = demo, name, text
+def run(settings: Settings, out: TextIO | None = None) -> Demo:
+    """The loop from recording to drafted acta.
 
-    def __enter__(self) -> None:
-        self.began = time.perf_counter()
-        self.demo.steps += 1
-        self.demo.say(f"\n[{self.demo.steps}] {self.text}")
-
-    def __exit__(self, kind: Any, *_: Any) -> None:
-        self.demo.took[self.name] = round(time.perf_counter() - self.began, 1)
-        if kind is None:
-            self.demo.say(f"    {self.demo.took[self.name]:.1f} s")
-
-
-def run(settings: Settings, say: Callable[[str], None] = print) -> Demo:
-    """The loop from recording to drafted acta; raises `GateError` where a gate says no."""
-    demo = Demo(settings, say)
-    with demo.step("servers", "Servers: object store and Redis"):
-        services.up(settings)
+    A verdict that is not PROMOTED is a result, not a failure: the candidate stays out, and the loop goes on
+    to its end with the adapter in service. Raises only when a part is broken.
+    """
+    settings = within_budget(settings)
+    demo = Demo(settings, Screen(expected_seconds(settings), out))
+    stage = demo.screen.stage
+    demo.screen.plan()
+    with stage("servers", "Servers: object store, Redis, training control plane"):
+        # tied to this process: they end with it, however it ends
+        services.up(settings, owner=os.getpid())
+        control_plane.up(settings, owner=os.getpid())
         prepare(settings)
-    with demo.step("transcribe", "Recording -> transcript (Whisper, live)"):
+    with stage("transcribe", "Recording -> transcript (Whisper, live)"):
         transcribe_live(demo)
-    with demo.step("mine", "Transcripts + actas -> aligned pairs"):
+    with stage("mine", "Transcripts + actas -> aligned pairs"):
         mined = job(demo, "mine", source=str(demo.folder / "sessions"))
-    with demo.step("dataset", "Pairs -> dataset without personal data"):
+    with stage("dataset", "Pairs -> dataset without personal data"):
         job(demo, "dataset", mine_run=mined.run_id, roster=str(SAMPLES / "roster.json"))
-    with (
-        demo.step("train", "Dataset -> LoRA adapter (RunPod's worker behind the local control plane)"),
-        Watch(demo),
-    ):
+    watched = TrainingProgress(settings, TENANT)
+    with stage("train", "Dataset -> LoRA adapter (RunPod's worker behind the local control plane)", watched):
         trained = job(demo, "train", dataset_run=demo.facts["dataset"]["run_id"])
-    with demo.step("judge", "The Judge: base against candidate on sessions it was not trained on"):
+    with stage("judge", "The Judge: base against candidate on sessions it was not trained on"):
         judged = job(demo, "judge", train_run=trained.run_id)
-        if judged.manifest["metrics"]["verdict"] != "PROMOTED":
-            finish(demo)
-            metrics = judged.manifest["metrics"]
-            raise GateError(
-                f"the Judge says {metrics['verdict']}: {'; '.join(metrics['reasons'])}",
-                where=str(judged.report),
-                remedy="The demo stops here, as the product would",
-            )
-    with demo.step("swap", "Promotion and hot swap, with requests in flight"):
-        swap(demo, judged)
+        say_verdict(demo, judged)
+    serve_and_draft(demo, judged)
     finish(demo)
     return demo
 
 
-class Watch:
-    """Says every few seconds how far the training is: the notebook that follows it has no screen."""
+def expected_seconds(settings: Settings) -> dict[str, float]:
+    """What each stage takes on two quiet cores, by name; measured, but for the training, which is planned."""
+    training = settings.train.max_minutes * 60
+    return {
+        "servers": 12, "transcribe": 12, "mine": 12, "dataset": 35, "train": training, "judge": 110,
+        "swap": 75, "draft": 45,
+    }  # fmt: skip
 
-    def __init__(self, demo: Demo, every_s: float = 15.0) -> None:
-        self.demo, self.every_s, self.stop = demo, every_s, threading.Event()
-        self.thread = threading.Thread(target=self._say, daemon=True)
 
-    def __enter__(self) -> None:
-        self.thread.start()
+def within_budget(settings: Settings) -> Settings:
+    """Settings under which the loop takes `[demo] minutes` on a quiet machine: half of them go into training.
 
-    def __exit__(self, *_: Any) -> None:
-        self.stop.set()
-        self.thread.join(timeout=30)
+    They are set in the environment too, for the jobs' kernels. What the user set by hand stays.
+    """
+    for name, value in {
+        "ASTRA_TRAIN_MAX_MINUTES": f"{settings.demo.minutes * TRAIN_SHARE:g}",
+        "ASTRA_JUDGE_MAX_ITEMS": str(EXAM_ROWS),
+    }.items():
+        os.environ.setdefault(name, value)
+    return load_settings()
 
-    def _say(self) -> None:
-        import trainer.jobs as jobs
 
-        while not self.stop.wait(self.every_s):
-            with contextlib.suppress(AstraError):
-                running = [j for j in jobs.list_jobs(self.demo.settings, TENANT) if not j.final]
-                if (
-                    running
-                    and (p := jobs.status(running[0].job_id, self.demo.settings).progress)
-                    and p.get("total_steps")
-                ):
-                    loss = f", loss {p['loss']:.3f}" if p.get("loss") is not None else ""
-                    cost = f", ${p['cost_usd']:.4f}" if p.get("cost_usd") else ""
-                    self.demo.say(f"    step {p['step']} of {p['total_steps']}{loss}{cost}")
+def say_verdict(demo: Demo, judged: runner.Executed) -> None:
+    """The verdict, and what a person does next when it is not a yes."""
+    metrics = judged.manifest["metrics"]
+    demo.say(f"    {metrics['verdict']}: {'; '.join(metrics['reasons'])}")
+    if metrics["verdict"] == "PROMOTED":
+        return
+    twice = f"{2 * demo.settings.demo.minutes:g}"
+    demo.say(
+        "    The candidate stays out, as in production; the loop goes on with the adapter in service.\n"
+        f"    Next: read {judged.report}\n"
+        f"    and give the training more time (ASTRA_DEMO_MINUTES={twice} make demo) or more sessions."
+    )
 
 
 def prepare(settings: Settings) -> None:
@@ -197,46 +191,60 @@ def job(demo: Demo, name: str, **parameters: Any) -> runner.Executed:
     return made
 
 
-def swap(demo: Demo, judged: runner.Executed) -> None:
-    """Serve the council on the identity adapter, keep requests coming, promote, and watch the swap happen."""
-    from app_gradio import auth, main
+def serve_and_draft(demo: Demo, judged: runner.Executed) -> None:
+    """The service with what the verdict allows: a swap under traffic, then a draft."""
     from app_gradio.service import Service
+
+    with contextlib.closing(Service.open(demo.settings)) as service:
+        with demo.screen.stage("swap", "Hot swap, with requests in flight"):
+            swap(demo, judged, service)
+        with demo.screen.stage("draft", "A session the adapter never saw -> draft acta"):
+            draft_acta(demo, service)
+
+
+def swap(demo: Demo, judged: runner.Executed, service: Any) -> None:
+    """Serve the council on the identity adapter, keep requests coming, put one in, and watch it happen."""
+    from app_gradio import auth, main
 
     from .promote import bootstrap
 
-    service = Service.open(demo.settings)
-    try:
-        bootstrap(TENANT, service.engine, demo.settings)
-        wait_for(lambda: TENANT in service.swapper.tenants(), 120, "the first adapter to be in service")
-        blocks = sample_blocks(demo)
-        tokens = {role: auth.issue(demo.settings, TENANT, role) for role in ("clerk", "operator")}
-        with main.running(demo.settings, service) as url:
-            traffic = Traffic(url, tokens["clerk"], blocks)
-            traffic.start(4)
-            wait_for(lambda: traffic.done >= 4, 180, "the first answers")
-            promoted = job(demo, "promote", judge_run=judged.run_id)
-            generation = promoted.manifest["metrics"]["generation"]
-            wait_for(lambda: service.swapper.served(TENANT).generation >= generation, 180, "the swap")
-            after = traffic.done
-            wait_for(lambda: traffic.done >= after + 6, 180, "answers of the new adapter")
-            traffic.stop()
-            result = next(r for r in reversed(service.swapper.history) if r.tenant == TENANT)
-            demo.facts["swap"] = {
-                "load_ms": result.load_ms,
-                "canary_ms": result.canary_ms,
-                "pointer_us": result.swap_us,
-                **traffic.summary(),
-            }
-            say_swap(demo)
-            if demo.facts["swap"]["failed"]:
-                raise GateError(
-                    f"{demo.facts['swap']['failed']} requests failed during the swap: {traffic.errors[:1]}"
-                )
-            demo.facts["page"] = {"url": f"{url}/ui"}
-        with demo.step("draft", "A session the adapter never saw -> draft acta"):
-            draft_acta(demo, service)
-    finally:
-        service.close()
+    bootstrap(TENANT, service.engine, demo.settings)
+    wait_for(lambda: TENANT in service.swapper.tenants(), "the first adapter to be in service")
+    blocks = sample_blocks(demo)
+    token = auth.issue(demo.settings, TENANT, "clerk")
+    with main.running(demo.settings, service) as url:
+        traffic = Traffic(url, token, blocks)
+        traffic.start(4)
+        wait_for(lambda: traffic.done >= 4, "the first answers")
+        generation = put_in(demo, judged)
+        wait_for(lambda: service.swapper.served(TENANT).generation >= generation, "the swap")
+        after = traffic.done
+        wait_for(lambda: traffic.done >= after + 6, "answers of the new generation")
+        traffic.stop()
+    result = next(r for r in reversed(service.swapper.history) if r.tenant == TENANT)
+    times = {"load_ms": result.load_ms, "canary_ms": result.canary_ms, "pointer_us": result.swap_us}
+    demo.facts["swap"] = times | traffic.summary()
+    say_swap(demo)
+    if demo.facts["swap"]["failed"]:
+        failed = f"{demo.facts['swap']['failed']} requests failed during the swap"
+        raise GateError(f"{failed}: {traffic.errors[:1]}")
+
+
+def put_in(demo: Demo, judged: runner.Executed) -> int:
+    """The generation that is put into service now: the candidate's, or again that of the adapter in service.
+
+    The second is a swap like any other, so that it can be seen under traffic; the registry keeps who did it.
+    """
+    if judged.manifest["metrics"]["verdict"] == "PROMOTED":
+        promoted = job(demo, "promote", judge_run=judged.run_id)
+        return int(promoted.manifest["metrics"]["generation"])
+    registry = Registry.open(demo.settings)
+    current = registry.current(TENANT)
+    assert current is not None, "bootstrap has put an adapter in"
+    kept = registry.rollback(TENANT, to_generation=current.generation, by="demo: the incumbent, put in again")
+    demo.facts["kept"] = {"adapter": kept.adapter.id, "generation": kept.generation}
+    demo.say(f"    {kept.adapter.id} is put in again as generation {kept.generation}")
+    return kept.generation
 
 
 def say_swap(demo: Demo) -> None:
@@ -285,7 +293,7 @@ def draft_acta(demo: Demo, service: Any) -> None:
     )
     made = draft(
         service,
-        cut(transcript, 360.0),
+        cut(transcript, DRAFT_S),
         demo.settings.data_dir / "tenants" / TENANT / "template.docx",
         demo.folder / f"acta-{session}.docx",
     )
@@ -294,7 +302,7 @@ def draft_acta(demo: Demo, service: Any) -> None:
         "docx": str(made.docx),
         "paragraphs": len(made.paragraphs),
         "gaps": len(made.gaps),
-        "minutes": min(transcript.duration, 360.0) / 60,
+        "minutes": min(transcript.duration, DRAFT_S) / 60,
     }
     demo.say(
         f"    {len(made.paragraphs)} paragraphs from the first "
@@ -311,85 +319,11 @@ def cut(transcript: Any, seconds: float) -> Any:
     return replace(transcript, words=words, utterances=turns, duration=min(seconds, transcript.duration))
 
 
-class Traffic:
-    """Clients that never stop asking; every answer is checked and counted by adapter generation."""
-
-    def __init__(self, url: str, token: str, blocks: list[dict[str, Any]]) -> None:
-        self.url, self.headers, self.blocks = url, {"Authorization": f"Bearer {token}"}, blocks
-        self.by_generation: Counter = Counter()
-        self.errors: list[str] = []
-        self.seconds: list[float] = []
-        self._stop, self._lock = threading.Event(), threading.Lock()
-        self._threads: list[threading.Thread] = []
-
-    @property
-    def done(self) -> int:
-        return sum(self.by_generation.values()) + len(self.errors)
-
-    def start(self, clients: int) -> None:
-        self._threads = [
-            threading.Thread(target=self._client, args=(i,), daemon=True) for i in range(clients)
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(timeout=300)
-
-    def _client(self, offset: int) -> None:
-        import httpx
-
-        from astra_lib.minutes import check
-
-        with httpx.Client(base_url=self.url, headers=self.headers, timeout=300) as client:
-            turn = offset
-            while not self._stop.is_set():
-                began = time.perf_counter()
-                block = self.blocks[turn % len(self.blocks)]
-                turn += 1
-                try:
-                    answer = client.post("/v1/process", json={"session_id": "demo", "blocks": [block]})
-                    answer.raise_for_status()
-                    row = answer.json()
-                    bad = [p for p in row["paragraphs"] if check(p["xml"])]
-                    with self._lock:
-                        self.seconds.append(time.perf_counter() - began)
-                        if bad:
-                            self.errors.append(f"invalid XML: {bad[0]['xml'][:80]}")
-                        else:
-                            self.by_generation[row["adapter"]["generation"]] += 1
-                except httpx.HTTPError as error:
-                    with self._lock:
-                        self.errors.append(f"{type(error).__name__}: {error}")
-
-    def summary(self) -> dict[str, Any]:
-        ordered = sorted(self.seconds)
-        return {
-            "requests": self.done,
-            "failed": len(self.errors),
-            "by_generation": dict(self.by_generation),
-            "p50_s": ordered[len(ordered) // 2] if ordered else None,
-            "max_s": ordered[-1] if ordered else None,
-        }
-
-
-def wait_for(true: Callable[[], bool], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > deadline:
-            raise GateError(
-                f"waited {seconds:.0f} s for {what}", remedy="Look at the log above; run make demo again"
-            )
-        time.sleep(0.05)
-
-
 def finish(demo: Demo) -> None:
     """Write the summary and the page; print both the numbers and the paths."""
     from .demo_report import text, write_page
 
-    demo.facts["seconds"] = demo.took | {"total": round(time.perf_counter() - demo.began, 1)}
+    demo.facts["seconds"] = demo.screen.took_s | {"total": round(time.perf_counter() - demo.began, 1)}
     demo.facts["peak_memory_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     write_json(demo.folder / "summary.json", demo.facts)
     page = write_page(demo.facts, demo.folder / "report.html")

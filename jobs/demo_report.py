@@ -55,7 +55,12 @@ def dataset_rows(d: dict[str, Any]) -> Rows:
 
 def train_rows(t: dict[str, Any]) -> Rows:
     loss = f"loss {shown(t['first_loss'])} -> {shown(t['last_loss'])}, validation {shown(t['eval_loss'])}"
-    return [("training", f"{loss}; {t['backend']}, {shown(t['wall_s'])} s, ${t['cost_usd']:.3f}")]
+    found = [("training", f"{loss}; {t['backend']}, {shown(t['wall_s'])} s, ${t['cost_usd']:.3f}")]
+    if t["steps"] < t["steps_asked"]:
+        speed = f"at {shown(t['tokens_per_s'])} tokens a second"
+        end = "its schedule is whole" if t["schedule_ended"] else "cut by the clock"
+        found.append(("  smaller", f"{t['steps']} of {t['steps_asked']} steps fitted {speed}; {end}"))
+    return found
 
 
 def judge_rows(j: dict[str, Any]) -> Rows:
@@ -63,7 +68,8 @@ def judge_rows(j: dict[str, Any]) -> Rows:
     for model, m in j["models"].items():
         similarity = f"similarity {m['similarity']:.2f} (unrelated ≤ {m['similarity_floor']:.2f})"
         validity = f"valid XML {m['xml_valid']:.0%} · {m['items']:.0f} rows"
-        found.append((f"  {model}", f"WER {m['wer']:.3f} · {similarity} · {validity}"))
+        errors = f"error rate {m['error_rate']:.3f} · WER {m['wer']:.3f}"
+        found.append((f"  {model}", f"{errors} · {similarity} · {validity}"))
     for metric, c in j["comparison"].items():
         interval = f"interval [{c['ci_low']:+.3f}, {c['ci_high']:+.3f}] over {c['sessions']:.0f} sessions"
         found.append((f"  Δ {metric}", f"{c['delta']:+.3f}, {interval}"))
@@ -119,7 +125,7 @@ def write_page(facts: dict[str, Any], path: Path) -> Path:
     if j := facts.get("judge"):
         page.heading("Base against candidate").figure(bars(chart_metrics(j["models"])))
         if j["comparison"]:
-            plot = interval_plot({name: j["comparison"][name] for name in ("wer", "similarity")})
+            plot = interval_plot({name: j["comparison"][name] for name in ("error_rate", "similarity")})
             page.figure(plot, "Difference to the reference, interval over sessions")
     if best := example(facts):
         page.heading("One paragraph, before and after")

@@ -35,7 +35,7 @@ def gates_of(settings: Settings) -> Gates:
     from astra_lib.judge import Gates
 
     j = settings.judge
-    return Gates(j.wer_margin, j.confidence_level, j.min_sessions, j.min_xml_valid)
+    return Gates(j.error_margin, j.confidence_level, j.min_sessions, j.min_xml_valid)
 
 
 def opponent_of(registry: Registry, tenant: str, candidate_sha256: str) -> AdapterRef | None:

@@ -25,6 +25,7 @@ from typing import Any
 from astra_lib.core import settings as settings_module
 from astra_lib.core.code import code_digest
 from astra_lib.core.errors import AstraError, GateError, InputError, MissingError, ServiceError
+from astra_lib.core.launcher import die_with_parent
 from astra_lib.core.records import dumps, read_json, sha256_bytes, sha256_file, write_json, write_jsonl
 from astra_lib.core.tenants import check_tenant
 
@@ -319,9 +320,8 @@ def executor(settings: settings_module.Settings, work: int) -> Iterator[Executor
         with client, client.get_executor() as pool:
             yield pool
     else:
-        with ProcessPoolExecutor(
-            max_workers=max(1, min(settings.mine.workers or os.cpu_count() or 1, work))
-        ) as pool:
+        workers = max(1, min(settings.mine.workers or os.cpu_count() or 1, work))
+        with ProcessPoolExecutor(workers, initializer=die_with_parent) as pool:
             yield pool
 
 

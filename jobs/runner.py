@@ -18,6 +18,7 @@ from typing import Any
 
 from astra_lib.core import settings as settings_module
 from astra_lib.core.errors import AstraError, InputError, MissingError
+from astra_lib.core.launcher import die_with_parent
 from astra_lib.core.manifest import MANIFEST, artifacts, fingerprint, runs_folder
 from astra_lib.core.records import atomic_write, read_json
 from astra_lib.core.run import Run
@@ -187,6 +188,9 @@ def declare(
 
 def begin(job: str, **parameters: Any) -> Run:
     """Called first inside a job's notebook: its run, taken over from a killed one where there is one."""
+    pointer = os.environ.get("ASTRA_JOB_POINTER")
+    if pointer:
+        die_with_parent()  # the notebook's kernel must not outlive whoever runs the job
     settings = settings_module.load()
     declared, inputs = declare(job, parameters, settings)
     run = Run.resume_or_start(
@@ -196,7 +200,7 @@ def begin(job: str, **parameters: Any) -> Run:
         run = Run.start(
             job, declared, settings, tenant=declared["tenant"], seed=settings.train.seed, inputs=inputs
         )
-    if pointer := os.environ.get("ASTRA_JOB_POINTER"):
+    if pointer:
         atomic_write(pointer, json.dumps({"run_id": run.run_id, "folder": str(run.dir)}))
     return run
 

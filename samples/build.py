@@ -104,7 +104,7 @@ def chosen(free: list[str], topics: dict[str, Any]) -> tuple[list[str], int]:
 
 
 @dataclass(frozen=True)
-class Session:
+class SessionFiles:
     """One session's files: work in progress under build/samples, the result under samples/manantial."""
 
     id: str
@@ -147,7 +147,7 @@ def composed(session_id: str, sources: dict[str, Any]) -> dict[str, Any]:
 
 def build(session_id: str, stages: tuple[str, ...], sources: dict[str, Any], threads: int) -> None:
     """Run the stages asked for, in their order."""
-    session, roster = Session(session_id), sources["roster"]
+    session, roster = SessionFiles(session_id), sources["roster"]
     if "compose" in stages:
         build_scenes(session, composed(session_id, sources), roster["tenant"])
     data = read_json(session.scenes)
@@ -164,7 +164,7 @@ def build(session_id: str, stages: tuple[str, ...], sources: dict[str, Any], thr
             opus(session.audio, session.out / "audio.opus")
 
 
-def build_scenes(session: Session, data: dict[str, Any], tenant: str) -> None:
+def build_scenes(session: SessionFiles, data: dict[str, Any], tenant: str) -> None:
     write_json(session.scenes, data)
     facts = {
         "session_id": session.id,
@@ -178,7 +178,7 @@ def build_scenes(session: Session, data: dict[str, Any], tenant: str) -> None:
     say(f"{session.id} compose: {len(data['paragraphs'])} paragraphs, {words} words spoken")
 
 
-def build_voice(session: Session, data: dict[str, Any]) -> None:
+def build_voice(session: SessionFiles, data: dict[str, Any]) -> None:
     """The track and when each utterance sounds; not again while words, voices and voice.py are the same."""
     voices = {k: p["voice"] for k, p in data["people"].items()}
     key = sha256_bytes(dumps([data["utterances"], voices]) + sha256_file(HERE / "voice.py"))
@@ -194,7 +194,7 @@ def fresh(stamp: Path, key: str, *outputs: Path) -> bool:
     return all(o.is_file() for o in outputs) and stamp.is_file() and stamp.read_text(encoding="utf-8") == key
 
 
-def build_asr(session: Session, tenant: str, threads: int) -> None:
+def build_asr(session: SessionFiles, tenant: str, threads: int) -> None:
     began = time.monotonic()
     t = transcribe(
         session.audio,

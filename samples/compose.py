@@ -182,7 +182,7 @@ def clock(minutes: int) -> tuple[str, str]:
 # -- a session being put together
 
 
-class Session:
+class SessionScript:
     """Utterances and paragraphs in order, added scene by scene."""
 
     def __init__(self, session_id: str, number: str, title: str, people: dict[str, dict[str, Any]]) -> None:
@@ -263,7 +263,9 @@ def written(source: dict[str, Any], roster: dict[str, Any]) -> dict[str, Any]:
         **roster["people"],
         **{g["key"]: guest(g, roster["guest_voices"], used) for g in source.get("guests") or []},
     }
-    s = Session(source["session_id"], str(source["number"]), source.get("title", "Sesión ordinaria"), people)
+    s = SessionScript(
+        source["session_id"], str(source["number"]), source.get("title", "Sesión ordinaria"), people
+    )
     slots = topic_slots(people)
     for scene in source["scenes"]:
         s.scene(scene, slots, {})

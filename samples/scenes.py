@@ -6,7 +6,7 @@ import random
 from datetime import date
 from typing import Any
 
-from .compose import MONTHS, ORDINALS, Bank, Session, clock, dealt, fill, forms, guest, topic_slots
+from .compose import MONTHS, ORDINALS, Bank, SessionScript, clock, dealt, fill, forms, guest, topic_slots
 
 
 class Composer:
@@ -27,7 +27,7 @@ class Composer:
         self.bank = Bank(procedure, self.rng)
         self.people = dict(roster["people"])
         self.used: dict[str, int] = {}
-        self.s = Session(plan["id"], f"{plan['number']:03d}", "Sesión ordinaria", self.people)
+        self.s = SessionScript(plan["id"], f"{plan['number']:03d}", "Sesión ordinaria", self.people)
         day = date.fromisoformat(plan["id"])
         h, m = map(int, plan["opens"].split(":"))
         self.opens = h * 60 + m

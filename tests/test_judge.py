@@ -71,7 +71,7 @@ def test_a_clear_win_is_promoted_and_says_why(encoder):
     rows, good, bad = hearing()
     verdict = judge(rows, good, base=bad, encoder=encoder)
     assert verdict.verdict == "PROMOTED" and "interval" in verdict.reasons[0]
-    assert verdict.comparison["wer"]["ci_high"] < 0
+    assert verdict.comparison["error_rate"]["ci_high"] < 0
     json.dumps(to_dict(verdict), allow_nan=False)
     assert "PROMOTED" in str(verdict_report(verdict))
 
@@ -79,7 +79,7 @@ def test_a_clear_win_is_promoted_and_says_why(encoder):
 def test_a_regression_is_rejected(encoder):
     rows, good, bad = hearing()
     verdict = judge(rows, bad, incumbent=good, encoder=encoder)
-    assert verdict.verdict == "REJECTED" and any("WER is worse" in r for r in verdict.reasons)
+    assert verdict.verdict == "REJECTED" and any("error rate is worse" in r for r in verdict.reasons)
 
 
 def test_equal_models_are_not_promoted_beyond_chance(encoder):
@@ -104,7 +104,7 @@ def test_equal_models_are_not_promoted_beyond_chance(encoder):
             for _ in range(2)
         ]
         wins += (
-            judge(rows, noisy[0], incumbent=noisy[1], encoder=Flat(), gates=Gates(wer_margin=0)).verdict
+            judge(rows, noisy[0], incumbent=noisy[1], encoder=Flat(), gates=Gates(error_margin=0)).verdict
             == "PROMOTED"
         )
     assert wins <= 5, "2.5 % expected; more than 5 of 40 means the interval is wrong"
@@ -206,7 +206,8 @@ words = st.lists(st.sampled_from("acta concejo voto barrio luz 9:00 $10.000".spl
 @given(words, words)
 def test_word_errors_are_a_distance(a, b):
     x, y = " ".join(a), " ".join(b)
-    edits, _ = word_errors(x, y)
+    edits, words, longer = word_errors(x, y)
+    assert edits <= longer and words <= longer
     assert edits == word_errors(y, x)[0] and (edits == 0) == (word_errors(x, y)[0] == 0)
     assert word_errors(x, x)[0] == 0 and edits <= max(len(a) * 3, len(b) * 3)
 

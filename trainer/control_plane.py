@@ -144,7 +144,7 @@ def trainer_python() -> Path:
         raise MissingError(
             "the trainer's environment is not installed",
             where=str(path),
-            remedy="Run `make setup`, or set ASTRA_TRAINER_PYTHON",
+            remedy="Run `make install`, or set ASTRA_TRAINER_PYTHON",
         )
     return path
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from astra_lib.core.records import atomic_write, read_json, read_jsonl, write_json
 
+from .schedule import TimedCosine
 from .train_plan import Diverged
 
 STATE_EVERY_S = 0.3
@@ -49,16 +50,26 @@ class StateFile:
 
 
 def training_monitor(
-    folder: Path, report: StateFile, *, deadline: float, reserve_s: float, has_val: bool
+    folder: Path,
+    report: StateFile,
+    schedule: TimedCosine,
+    *,
+    deadline: float,
+    reserve_s: float,
+    val_batches: int,
 ) -> Any:
     """A TrainerCallback that writes the losses, watches the clock, and raises `Diverged` for NaN or infinity.
 
-    `deadline` is a `time.monotonic()`; `reserve_s` is kept before it for writing the adapter.
+    `deadline` is a `time.monotonic()`; `reserve_s` is kept before it for writing the adapter. The schedule
+    ends early enough for one more evaluation of `val_batches`; its cost is guessed until one was seen.
     """
     from transformers import TrainerCallback
 
     class TrainingMonitor(TrainerCallback):
-        out_of_time = False
+        out_of_time = (
+            False  # cut by the clock with the schedule unfinished: a step took longer than all before
+        )
+        shortened = False  # the schedule ended with the time, before all steps were done
         best_loss: float | None = None
         tokens = 0
         seconds = 0.0
@@ -73,6 +84,7 @@ def training_monitor(
             # a resumed run writes the steps after its checkpoint again, so their rows are dropped
             keep = [row for row in _loss_rows(folder) if row["step"] <= state.global_step]
             atomic_write(folder / "loss.jsonl", "".join(json.dumps(row) + "\n" for row in keep))
+            schedule.resume(state.global_step, keep[-1]["progress"] if keep else None)
             report.update(step=state.global_step, total_steps=state.max_steps)
 
         def on_step_begin(self, args, state, control, **_):
@@ -81,11 +93,16 @@ def training_monitor(
         def on_step_end(self, args, state, control, **_):
             spent = time.monotonic() - self._step_began
             self._slowest_step = max(self._slowest_step, spent)
-            # what must still fit: the next step, one evaluation, writing the adapter
-            evaluation_s = 1.3 * self.eval_s if has_val else 0.0
-            needed_s = 1.5 * self._slowest_step + evaluation_s + reserve_s
-            if time.monotonic() + needed_s > deadline and state.global_step < state.max_steps:
-                self.out_of_time = control.should_training_stop = control.should_save = True
+            # must still fit: the next step, an evaluation (forward only: a third of a step), the adapter
+            evaluation_s = 1.3 * (self.eval_s or val_batches * spent / 3) if val_batches else 0.0
+            ends = deadline - reserve_s - evaluation_s
+            schedule.end_at(ends)
+            schedule.advance(state.global_step)
+            if state.global_step < state.max_steps:
+                self.shortened = schedule.done
+                self.out_of_time = not self.shortened and time.monotonic() + 1.5 * self._slowest_step > ends
+            if self.shortened or self.out_of_time:
+                control.should_training_stop = control.should_save = True
             return control
 
         def on_log(self, args, state, control, logs=None, **_):
@@ -98,6 +115,7 @@ def training_monitor(
                 "grad_norm": logs.get("grad_norm"),
                 "lr": logs.get("learning_rate"),
                 "seconds": round(time.monotonic() - self._began, 2),
+                "progress": round(schedule.progress, 6),
             }
             for name in ("loss", "grad_norm"):
                 if row[name] is not None and not math.isfinite(row[name]):
@@ -112,7 +130,7 @@ def training_monitor(
             self.tokens = int(logs.get("num_tokens", 0))
             report.update(
                 step=state.global_step,
-                total_steps=state.max_steps,
+                total_steps=schedule.expected_steps(state.global_step),
                 loss=logs["loss"],
                 tokens_per_s=round(self.tokens / max(self.seconds, 1e-9), 1),
             )

@@ -9,6 +9,8 @@ from typing import Any
 
 from astra_lib.core.base_model import native_bfloat16
 
+from .contract import Hyperparameters
+from .schedule import TimedCosine
 from .train_plan import TrainPlan
 
 
@@ -20,15 +22,16 @@ def build_trainer(
     train_rows: list[dict[str, Any]],
     val_rows: list[dict[str, Any]],
     backend: str,
+    schedule: TimedCosine,
 ) -> Any:
     """trl's SFTTrainer over rows in the order they are given, with the loss on the completion alone."""
     import torch
     from datasets import Dataset
     from trl import SFTTrainer
 
-    config = sft_config(plan, folder, len(train_rows), bool(val_rows), backend)
+    config = sft_config(plan, folder, schedule, bool(val_rows), backend)
     kind = SFTTrainer if torch.cuda.is_available() or backend == "unsloth" else cpu_trainer()
-    return kind(
+    return scheduled(kind, schedule)(
         model=model,
         args=config,
         processing_class=tokenizer,
@@ -37,13 +40,35 @@ def build_trainer(
     )
 
 
-def sft_config(plan: TrainPlan, folder: Path, row_count: int, has_val: bool, backend: str) -> Any:
+def schedule_of(hyper: Hyperparameters, row_count: int, ends: float) -> TimedCosine:
+    """The learning rate over all steps that `hyper` asks for, or over those that fit until `ends`."""
+    per_epoch = math.ceil(row_count / hyper.batch_size / hyper.gradient_accumulation)
+    steps = hyper.max_steps or math.ceil(per_epoch * hyper.epochs)
+    return TimedCosine(steps, min(hyper.warmup_steps, steps // 4), ends)
+
+
+def scheduled(kind: Any, schedule: TimedCosine) -> type:
+    """`kind` with the learning rate of `schedule`."""
+    from torch.optim.lr_scheduler import LambdaLR
+
+    class Scheduled(kind):
+        lr_scheduler: Any
+
+        def create_scheduler(self, num_training_steps, optimizer=None):
+            if self.lr_scheduler is None:
+                # a function, not the object: torch would write the object's clock into every checkpoint
+                self.lr_scheduler = LambdaLR(optimizer or self.optimizer, lambda step: schedule(step))
+                self._created_lr_scheduler = True
+            return self.lr_scheduler
+
+    return Scheduled
+
+
+def sft_config(plan: TrainPlan, folder: Path, schedule: TimedCosine, has_val: bool, backend: str) -> Any:
     import torch
     from trl import SFTConfig
 
-    hyper, gpu = plan.hyperparameters, torch.cuda.is_available()
-    per_epoch = math.ceil(row_count / hyper.batch_size / hyper.gradient_accumulation)
-    steps = hyper.max_steps or math.ceil(per_epoch * hyper.epochs)
+    hyper, gpu, steps = plan.hyperparameters, torch.cuda.is_available(), schedule.steps
     return SFTConfig(
         output_dir=str(folder / "checkpoints"),
         seed=hyper.seed,
@@ -57,8 +82,6 @@ def sft_config(plan: TrainPlan, folder: Path, row_count: int, has_val: bool, bac
         num_train_epochs=hyper.epochs,
         max_steps=hyper.max_steps or -1,
         learning_rate=hyper.learning_rate,
-        warmup_steps=min(hyper.warmup_steps, steps // 4),
-        lr_scheduler_type="cosine",
         weight_decay=0.0,
         max_grad_norm=1.0,
         optim="adamw_8bit" if gpu and backend == "unsloth" else "adamw_torch_fused",

@@ -11,11 +11,8 @@ the rest.
 
 from __future__ import annotations
 
-import ctypes
 import math
-import os
 import resource
-import signal
 import sys
 import time
 from datetime import UTC, datetime
@@ -25,26 +22,27 @@ from typing import Any
 
 from astra_lib.core.base_model import base_digest
 from astra_lib.core.errors import InputError
+from astra_lib.core.launcher import die_with_parent
 from astra_lib.core.records import AdapterCard, read_json, sha256_bytes, to_dict, write_json
 
 from .contract import LORA_TARGETS
 from .monitor import StateFile, keep_best, last_checkpoint, training_monitor
 from .packing import non_finite_tensors
-from .sft import build_trainer
+from .sft import build_trainer, schedule_of
 from .train_model import choose_backend, load_model
 from .train_plan import Diverged, TrainPlan, read_plan
 from .train_rows import fitting_rows, mixed
 
 STARTED = time.monotonic()  # loading torch counts too: the plan's seconds are the process's
 SAVE_RESERVE_S = 15.0  # kept for writing the adapter, a tenth of the time when that is less
-CARD_METRICS = ("train_loss", "eval_loss", "steps", "rows", "tokens_per_s")
+CARD_METRICS = ("train_loss", "eval_loss", "steps", "steps_asked", "rows", "tokens_per_s")
 VERSIONED = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "unsloth", "runpod")
 
 
 def main(argv: list[str] | None = None) -> int:
     plan_file, folder = map(Path, argv or sys.argv[1:])
     plan = read_plan(plan_file)
-    die_with_parent()
+    die_with_parent()  # an orphan here is a GPU left running
     try:
         train(plan, folder)
     except (InputError, FileNotFoundError) as error:
@@ -71,13 +69,16 @@ def train(plan: TrainPlan, folder: Path) -> dict[str, Any]:
     train_rows, dropped = fitting_rows(Path(plan.train), tokenizer, hyper.max_length)
     val_rows, _ = fitting_rows(Path(plan.val), tokenizer, hyper.max_length, at_most=hyper.max_eval_rows)
     ordered = mixed(train_rows, hyper.batch_size, hyper.seed)
-    trainer = build_trainer(plan, folder, model, tokenizer, ordered, val_rows, backend)
+    deadline, reserve_s = STARTED + plan.seconds, min(SAVE_RESERVE_S, 0.1 * plan.seconds)
+    schedule = schedule_of(hyper, len(train_rows), deadline - reserve_s)
+    trainer = build_trainer(plan, folder, model, tokenizer, ordered, val_rows, backend, schedule)
     monitor = training_monitor(
         folder,
         report,
-        deadline=STARTED + plan.seconds,
-        reserve_s=min(SAVE_RESERVE_S, 0.1 * plan.seconds),
-        has_val=bool(val_rows),
+        schedule,
+        deadline=deadline,
+        reserve_s=reserve_s,
+        val_batches=math.ceil(len(val_rows) / hyper.batch_size),
     )
     trainer.add_callback(monitor)
     report.phase("training")
@@ -88,9 +89,11 @@ def train(plan: TrainPlan, folder: Path) -> dict[str, Any]:
     keep_best(trainer, folder, has_val=bool(val_rows))
     report.phase("saving")
     metrics = {
-        "status": "stopped" if monitor.out_of_time else "ok",
+        "status": "stopped" if monitor.out_of_time or monitor.shortened else "ok",
         "backend": backend,
         "steps": trainer.state.global_step,
+        "steps_asked": schedule.steps,
+        "schedule_ended": not monitor.out_of_time,
         "train_loss": _finite(result.training_loss),
         "eval_loss": monitor.best_loss,
         "rows": len(train_rows),
@@ -166,14 +169,6 @@ def _finite(value: float) -> float:
     if not math.isfinite(value):
         raise Diverged(f"the mean training loss is {value}")
     return round(float(value), 6)
-
-
-def die_with_parent() -> None:
-    """Linux kills this process the moment its parent dies: an orphan here is a GPU left running."""
-    parent = os.getppid()
-    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _give_up(folder: Path, error: Exception, code: int) -> int:

@@ -109,13 +109,18 @@ class DatasetSettings:
 
 @dataclass(frozen=True)
 class JudgeSettings:
-    wer_margin: float
+    error_margin: float
     confidence_level: float
     min_sessions: int
     min_xml_valid: float
     max_new_tokens: int
     batch_size: int
     max_items: int
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    minutes: float
 
 
 @dataclass(frozen=True)
@@ -160,6 +165,7 @@ class Settings:
     align: AlignSettings
     dataset: DatasetSettings
     judge: JudgeSettings
+    demo: DemoSettings
     serve: ServeSettings
     transcribe: TranscribeSettings
     mine: MineSettings

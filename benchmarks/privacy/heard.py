@@ -39,7 +39,7 @@ PLAIN = 0.7  # of a name's sound: a reader sees at once that it is a name
 
 
 @dataclass
-class Session:
+class HeardSession:
     """`gold`: the blocks of speech and the people to be recognised; `lost`: names heard as something else."""
 
     gold: Gold
@@ -109,7 +109,7 @@ def alike(said: str, heard: str) -> float:
     )
 
 
-def sessions(samples: Path) -> list[Session]:
+def sessions(samples: Path) -> list[HeardSession]:
     """Every sample session; blocks as the aligner cuts them."""
     from samples.build import composed
     from samples.compose import load, load_topics, written_sessions
@@ -128,7 +128,7 @@ def sessions(samples: Path) -> list[Session]:
     return made
 
 
-def _session(data: dict[str, Any], folder: Path, roster: list[dict[str, str]]) -> Session:
+def _session(data: dict[str, Any], folder: Path, roster: list[dict[str, str]]) -> HeardSession:
     people = [p["name"] for p in data["people"].values()] + CITIZENS
     said = " ".join(u["text"] for u in data["utterances"] if u["text"])
     t = read_transcript(folder / "transcript.json")
@@ -147,10 +147,10 @@ def _session(data: dict[str, Any], folder: Path, roster: list[dict[str, str]]) -
         else:
             lost[n].append(span)
     minutes = [p.text for p in read_minutes(folder / "acta.docx").paragraphs]
-    return Session(Gold(blocks, gold, roster), lost, minutes, who)
+    return HeardSession(Gold(blocks, gold, roster), lost, minutes, who)
 
 
-def measured(found: list[Session], spoken: bool = True) -> dict[str, float]:
+def measured(found: list[HeardSession], spoken: bool = True) -> dict[str, float]:
     """Each session masked with its minutes. `spoken` False: as if no recogniser had written any of it.
 
     `masked`: mentions covered whole; `touched`: at least in part; `*_plain`: of those that still sound like

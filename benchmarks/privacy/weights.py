@@ -26,7 +26,7 @@ from astra_lib.scrub import Scrubber
 
 from .corpora import Gold
 from .council import council
-from .heard import Session, sessions
+from .heard import HeardSession, sessions
 from .run import REPOSITORY, roster_forms
 from .structured import structured
 
@@ -67,7 +67,7 @@ class Development:
 
     people: list[Gold]
     data: Gold
-    heard: list[Session]
+    heard: list[HeardSession]
 
     @classmethod
     def load(cls) -> Development:
