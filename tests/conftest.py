@@ -11,12 +11,14 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from astra_lib.core import services
+from astra_lib.core.base_model import gguf_file, write_tokenizer
 from astra_lib.core.registry import Registry
 from astra_lib.core.settings import Settings, load
 from astra_lib.core.store import Store
@@ -66,6 +68,16 @@ def settings(_clean_environment: Path) -> Iterator[Settings]:
     services.up(loaded, owner=os.getpid())
     yield loaded
     services.down(loaded, grace_s=0)  # their data is thrown away
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The embedded base's tokenizer without its weights, which take half a minute to unpack."""
+    from transformers import AutoTokenizer
+
+    folder = tmp_path_factory.mktemp("tokenizer")
+    write_tokenizer(gguf_file(), folder)
+    return AutoTokenizer.from_pretrained(folder)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import threading
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -20,7 +21,6 @@ from app_gradio.auth import issue
 from app_gradio.main import running
 from app_gradio.service import Service
 from astra_lib.core import services
-from astra_lib.core.base_model import load_tokenizer
 from astra_lib.core.records import sha256_bytes, sha256_file, write_jsonl
 from astra_lib.core.registry import AdapterRef
 from astra_lib.core.run import Run
@@ -46,9 +46,8 @@ WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 class World:
     """One running application with two tenants: `uno` (served) and `dos` (registered, roster, no adapter)."""
 
-    def __init__(self, folder: Path) -> None:
-        base_settings = settings_at(folder / "data")
-        self.base = tiny.build_base(folder / "base", load_tokenizer(base_settings))
+    def __init__(self, folder: Path, tokenizer: Any) -> None:
+        self.base = tiny.build_base(folder / "base", tokenizer)
         self.settings = settings_at(folder / "data", MODEL_BASE=str(self.base), SERVE_MAX_NEW_TOKENS="80")
         services.up(self.settings, owner=os.getpid())
         for tenant in ("uno", "dos"):
@@ -115,8 +114,8 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory):
-    made = World(tmp_path_factory.mktemp("api"))
+def world(tokenizer: Any, tmp_path_factory: pytest.TempPathFactory):
+    made = World(tmp_path_factory.mktemp("api"), tokenizer)
     try:
         made.serve(made.zips[0])
         with running(made.settings, made.service) as made.url:

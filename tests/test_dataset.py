@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from astra_lib.core.base_model import load_tokenizer
 from astra_lib.core.chat import CHATML
 from astra_lib.core.code import code_digest
 from astra_lib.core.errors import ConflictError, GateError, InputError, MissingError
@@ -44,11 +43,6 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def mined(source: Path, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Mined:
     return mine.mine(source, "manantial", tmp_path_factory.mktemp("mined"), settings)
-
-
-@pytest.fixture(scope="module")
-def tokenizer(settings: Settings) -> Any:
-    return load_tokenizer(settings)
 
 
 def build(mined: Mined, out: Path, settings: Settings, tokenizer: Any, **more: Any) -> Dataset:

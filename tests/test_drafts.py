@@ -12,6 +12,7 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,6 @@ from app_gradio.journal import Journal
 from app_gradio.service import Service
 from app_gradio.sessions import draft, write_acta
 from astra_lib.core import services
-from astra_lib.core.base_model import load_tokenizer
 from astra_lib.core.errors import ConflictError, ServiceError
 from astra_lib.core.launcher import started_ticks
 from astra_lib.core.records import read_json, sha256_bytes, sha256_file, write_json
@@ -57,9 +57,8 @@ def row(*cells: str) -> str:
 class World:
     """The service with an adapter that was taught what to write for each of eight stretches of speech."""
 
-    def __init__(self, folder: Path) -> None:
-        first = settings_at(folder / "data")
-        base = tiny.build_base(folder / "base", load_tokenizer(first))
+    def __init__(self, folder: Path, tokenizer: Any) -> None:
+        base = tiny.build_base(folder / "base", tokenizer)
         self.environment = {"MODEL_BASE": str(base), "SERVE_MAX_NEW_TOKENS": "160", "SERVE_MAX_BATCH": "2"}
         self.settings = settings_at(folder / "data", **self.environment)
         services.up(self.settings, owner=os.getpid())
@@ -123,8 +122,8 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory):
-    made = World(tmp_path_factory.mktemp("drafts"))
+def world(tokenizer: Any, tmp_path_factory: pytest.TempPathFactory):
+    made = World(tmp_path_factory.mktemp("drafts"), tokenizer)
     try:
         yield made
     finally:

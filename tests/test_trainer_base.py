@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,18 +18,7 @@ from tests.conftest import settings_at
 from tests.waiting import wait_for
 
 
-@pytest.fixture(scope="module")
-def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tokenizer")
-    base_model.write_tokenizer(base_model.gguf_file(), folder)
-    return folder
-
-
-@pytest.mark.slow
-def test_the_tokenizer_reads_back_what_it_reads_and_ends_where_it_should(tokenizer_folder: Path) -> None:
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
+def test_the_tokenizer_reads_back_what_it_reads_and_ends_where_it_should(tokenizer: Any) -> None:
     for text in (
         "Sesión 25 del 3 de mayo: $10.000.000",
         "¿Señor presidente? ¡Ñandú!",
