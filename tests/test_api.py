@@ -240,6 +240,7 @@ def test_a_webhook_is_a_hint_and_never_evidence(world):
         control_plane.down(world.settings)
 
 
+@pytest.mark.slow
 def test_a_training_is_submitted_seen_and_cancelled(world):
     """Against the real local control plane and RunPod's worker: cancelled before it is over."""
     run = Run.start("dataset", {"small": True}, world.settings, tenant="uno")

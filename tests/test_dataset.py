@@ -369,6 +369,7 @@ def test_another_share_or_key_starts_afresh(made, settings, tenant):
     assert published(tenant, settings).sides(settings) and published(tenant, settings).sides(other) == {}
 
 
+@pytest.mark.slow
 def test_the_job_publishes_reports_is_reused_and_keeps_a_session_in_place_when_an_older_one_comes(
     source, settings, tmp_path
 ):

@@ -239,6 +239,7 @@ main(sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_it_goes_on(world, finished, tmp_path):
     """kill -9 of `astra draft`: no Word file, what was written is kept, the next run asks for the rest."""
     out = tmp_path / "acta.docx"

@@ -107,6 +107,7 @@ def shots(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @needs_browser
 def test_a_reviewer_sees_before_and_after_with_seconds_and_confidence(
     world: World, browser: Browser, tmp_path: Path

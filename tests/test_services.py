@@ -105,6 +105,7 @@ def test_redis_refuses_a_wrong_password_and_s3_a_wrong_key(settings: Settings) -
         s3_client(found.s3_endpoint, found.s3_access_key, "wrong", "us-east-1", attempts=1).list_buckets()
 
 
+@pytest.mark.slow
 def test_racing_starts_start_one_pair_and_a_kill_loses_nothing_acknowledged(
     settings: Settings, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

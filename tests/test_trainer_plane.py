@@ -192,6 +192,7 @@ def test_a_worker_that_ignores_a_stop_is_killed(plane: Callable[..., Plane]) -> 
     wait_for(lambda: not Path(f"/proc/{w.pid}").exists(), "the end of the worker")
 
 
+@pytest.mark.slow
 def test_a_job_past_its_execution_timeout_is_timed_out_and_may_be_retried(
     plane: Callable[..., Plane],
 ) -> None:
@@ -205,6 +206,7 @@ def test_a_job_past_its_execution_timeout_is_timed_out_and_may_be_retried(
         p.client.retry(job)
 
 
+@pytest.mark.slow
 def test_past_its_ttl_a_job_is_deleted_even_while_it_runs(plane: Callable[..., Plane]) -> None:
     p = plane(stop_grace_s=0.5)
     job = p.client.run({}, execution_s=60, ttl_s=10)
