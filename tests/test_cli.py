@@ -46,6 +46,8 @@ def command(*argv: str, **options) -> subprocess.Popen:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # whatever the tests were started by: a shell's background jobs ignore an interrupt
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         **options,
     )
 

@@ -44,16 +44,19 @@ def test_a_list_says_what_it_is_and_where_it_comes_from(path):
 
 
 def entries(path: Path) -> list[str]:
-    """The words of a list, its phrases (one a line), or the short forms of `short=long`."""
+    """The words of a list, or its phrases, one a line."""
     lines = path.read_text(encoding="utf-8").splitlines()[2:]
     if path.stem.endswith("_phrases"):
         return lines
-    return [word.split("=")[0] for line in lines for word in line.split()]
+    return [word for line in lines for word in line.split()]
 
 
 @pytest.mark.parametrize("path", sorted(lists.FOLDER.glob("*.txt")), ids=lambda path: path.stem)
 def test_words_are_folded_and_stand_once(path):
     words = entries(path)
+    if path.stem == "abbreviations":  # short=long, each as it is written
+        assert len(words) == len({word.split("=")[0] for word in words})
+        return
     # these two carry accents and are never found; the shipped model was trained with them
     assert [w for w in words if fold(w) != w and w not in ("samán", "dueñas")] == []
     assert len(words) == len(set(words))
