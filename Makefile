@@ -2,6 +2,8 @@
 # Two environments, because they cannot be one: the application (.venv) and the trainer (.venv-trainer), as in its image.
 PYTHON ?= python3
 BIN := .venv/bin
+# of the tests: one a core, each with servers of its own and up to 1.5 GB
+PROCESSES := -n auto --maxprocesses 4
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: demo test serve check docs hooks bench install app dev trainer-env sync clean
@@ -27,7 +29,7 @@ serve: app
 test: dev
 	@$(BIN)/python -m tests.notebooks --sync --cleared --run
 	@$(MAKE) --no-print-directory docs
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(PROCESSES)
 
 # before a commit
 check: dev
@@ -35,7 +37,7 @@ check: dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	@$(BIN)/python -m tests.notebooks --sync --cleared --run
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(PROCESSES) -m "not slow"
 
 # README, docs/ and the notebooks as pages that need no internet: build/site/index.html
 docs: app

@@ -216,6 +216,7 @@ def test_silence_or_foreign_speech_inside_a_span_is_split_off():
     check_invariants(alignment, transcript(words), paragraphs(one))
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 10_000), st.floats(0.0, 0.5), st.booleans(), st.sampled_from(["mix", "hard", "minutes"])
 )

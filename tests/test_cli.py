@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -47,6 +46,8 @@ def command(*argv: str, **options) -> subprocess.Popen:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # whatever the tests were started by: a shell's background jobs ignore an interrupt
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         **options,
     )
 
@@ -240,9 +241,9 @@ def test_version(capsys):
 
 def test_an_interrupt_is_one_line_and_130():
     running = command("scrub", "-", stdin=subprocess.PIPE)
-    time.sleep(1.5)  # it waits for its text
+    running.stdin.write("x" * 100_000)  # more than a pipe holds: it returns once the command reads its text
     running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=20)
+    out, err = running.communicate(timeout=180)
     assert running.returncode == 130 and out == ""
     assert err.splitlines() == ["astra: interrupted; run the same command again to continue"]
 
@@ -254,7 +255,7 @@ def test_no_bar_is_drawn_without_a_terminal():
         [sys.executable, "-c", f"{verb}; {bar}"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         env={name: value for name, value in os.environ.items() if name != "TQDM_DISABLE"},
     )
     assert done.stderr.splitlines() == ["astra: none: no such file. Check the path"]

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from astra_lib.core.base_model import load_tokenizer
 from astra_lib.core.chat import CHATML
 from astra_lib.core.code import code_digest
 from astra_lib.core.errors import ConflictError, GateError, InputError, MissingError
@@ -44,11 +43,6 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def mined(source: Path, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Mined:
     return mine.mine(source, "manantial", tmp_path_factory.mktemp("mined"), settings)
-
-
-@pytest.fixture(scope="module")
-def tokenizer(settings: Settings) -> Any:
-    return load_tokenizer(settings)
 
 
 def build(mined: Mined, out: Path, settings: Settings, tokenizer: Any, **more: Any) -> Dataset:
@@ -375,6 +369,7 @@ def test_another_share_or_key_starts_afresh(made, settings, tenant):
     assert published(tenant, settings).sides(settings) and published(tenant, settings).sides(other) == {}
 
 
+@pytest.mark.slow
 def test_the_job_publishes_reports_is_reused_and_keeps_a_session_in_place_when_an_older_one_comes(
     source, settings, tmp_path
 ):

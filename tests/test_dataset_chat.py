@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from astra_lib.core.base_model import load_tokenizer
 from astra_lib.core.chat import CHATML, FORMATS, LLAMA3, check_rows, format_of
 from astra_lib.core.errors import InputError
 from astra_lib.core.records import Example, Pair, read_json, read_jsonl, write_jsonl
@@ -59,8 +58,8 @@ def rows() -> list[Example]:
 
 
 @pytest.fixture(scope="module")
-def embedded(settings) -> Any:
-    return load_tokenizer(settings)
+def embedded(tokenizer: Any) -> Any:
+    return tokenizer
 
 
 @pytest.fixture(scope="module")

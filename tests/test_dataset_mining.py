@@ -25,10 +25,20 @@ def add(source: Path, name: str, **card: object) -> Path:
     return source / name
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def mined_once(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two sessions below `in`, mined into `out`."""
+    folder = tmp_path_factory.mktemp("mined")
     for name in ("one", "two"):
-        add(tmp_path / "in", name)
+        add(folder / "in", name)
+    assert mine.mine(folder / "in", "manantial", folder / "out", settings).reused == []
+    return folder
+
+
+@pytest.fixture
+def source(mined_once: Path, tmp_path: Path) -> Path:
+    """A copy of the two sessions, with what was mined of them in `out` beside it."""
+    shutil.copytree(mined_once, tmp_path, dirs_exist_ok=True)
     return tmp_path / "in"
 
 
@@ -36,7 +46,6 @@ def test_a_new_session_is_mined_alone_and_the_others_are_not_written_again(
     source: Path, tmp_path: Path, settings: Settings
 ) -> None:
     out = tmp_path / "out"
-    mine.mine(source, "manantial", out, settings)
     before = {s: (out / s / "pairs.jsonl").stat().st_mtime_ns for s in ("one", "two")}
     add(source, "three")
     mined = mine.mine(source, "manantial", out, settings)
@@ -47,7 +56,6 @@ def test_a_new_session_is_mined_alone_and_the_others_are_not_written_again(
 def test_other_parameters_mine_everything_again_and_say_which(
     source: Path, tmp_path: Path, settings: Settings
 ) -> None:
-    mine.mine(source, "manantial", tmp_path / "out", settings)
     wider = replace(settings, align=replace(settings.align, max_lookahead=30.0))
     assert mine.mine(source, "manantial", tmp_path / "out", wider).reused == []
     kept = read_json(tmp_path / "out" / "one" / "metrics.json")["aligner"]
@@ -57,7 +65,7 @@ def test_other_parameters_mine_everything_again_and_say_which(
 def test_a_spoiled_session_is_quarantined_and_comes_back_when_it_is_mended(
     source: Path, tmp_path: Path, settings: Settings
 ) -> None:
-    out, acta = tmp_path / "out", source / "two" / "acta.docx"
+    out, acta = tmp_path / "new", source / "two" / "acta.docx"
     whole = acta.read_bytes()
     acta.write_bytes(whole[: len(whole) // 2])
     first = mine.mine(source, "manantial", out, settings)
@@ -71,7 +79,6 @@ def test_a_consent_that_is_withdrawn_takes_the_session_out_although_it_was_mined
     source: Path, tmp_path: Path, settings: Settings
 ) -> None:
     out = tmp_path / "out"
-    mine.mine(source, "manantial", out, settings)
     for value in (False, "true", 1, None):
         write_json(
             source / "two" / "session.json", {**read_json(source / "two" / "session.json"), "consent": value}
@@ -85,7 +92,6 @@ def test_a_consent_that_is_withdrawn_takes_the_session_out_although_it_was_mined
 
 
 def test_a_session_that_is_gone_is_gone(source: Path, tmp_path: Path, settings: Settings) -> None:
-    mine.mine(source, "manantial", tmp_path / "out", settings)
     shutil.rmtree(source / "two")
     assert mine.mine(source, "manantial", tmp_path / "out", settings).sessions == ["one"]
 
@@ -94,7 +100,6 @@ def test_two_folders_with_one_id_are_both_set_aside_and_neither_overwrites_what_
     source: Path, tmp_path: Path, settings: Settings
 ) -> None:
     out = tmp_path / "out"
-    mine.mine(source, "manantial", out, settings)
     before = sha256_file(out / "one" / "pairs.jsonl")
     add(source, "twin", session_id="one")
     mined = mine.mine(source, "manantial", out, settings)
@@ -109,4 +114,4 @@ def test_when_every_session_is_refused_it_is_an_error_with_the_reasons(
     for name in ("one", "two"):
         (source / name / "transcript.json").write_text("{", encoding="utf-8")
     with pytest.raises(GateError, match=r"none of 2 sessions could be mined \(one: .*JSON"):
-        mine.mine(source, "manantial", tmp_path / "out", settings)
+        mine.mine(source, "manantial", tmp_path / "new", settings)

@@ -9,9 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app_gradio.engine import NameGuard
-from astra_lib.core.base_model import load_tokenizer
-
-from .conftest import settings_at
 
 SAID = "Anterior: [CONCEJAL_1].\nIntervención: habla [CONCEJAL_11] por [PARTIDO_2]"
 BITS = [
@@ -36,8 +33,7 @@ BITS = [
 
 
 @pytest.fixture(scope="module")
-def pieces(tmp_path_factory) -> list[str]:
-    tokenizer = load_tokenizer(settings_at(tmp_path_factory.mktemp("engine") / "data"))
+def pieces(tokenizer) -> list[str]:
     return tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
 
 

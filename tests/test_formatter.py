@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from astra_lib.core.base_model import load_tokenizer
 from astra_lib.core.errors import InputError
 from astra_lib.core.records import Block, Example, Pair, read_jsonl
 from astra_lib.curation import (
@@ -310,8 +309,7 @@ def test_boilerplate_is_thinned_and_rows_that_recur_are_named():
     assert list(twins(val, kept)) == ["s2:0"]
 
 
-def test_tokens_are_counted_as_the_trainer_sees_them(settings):
-    tokenizer = load_tokenizer(settings)
+def test_tokens_are_counted_as_the_trainer_sees_them(tokenizer):
     row = Example(
         build_prompt("la luz del barrio", Context("Alumbrado", "Intervino.")),
         [{"role": "assistant", "content": paragraph_xml("Pidió luz.")}],

@@ -12,9 +12,7 @@ import pytest
 
 from app_gradio import lora
 from app_gradio.engine import Batcher, Engine
-from astra_lib.core.base_model import load_tokenizer
 from astra_lib.core.errors import AstraError, GateError, InputError, MissingError
-from astra_lib.core.settings import Settings
 
 from . import tiny
 
@@ -29,9 +27,9 @@ PROMPTS = [
 
 
 @pytest.fixture(scope="module")
-def world(settings: Settings, tmp_path_factory: pytest.TempPathFactory):
+def world(tokenizer, tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("tiny")
-    base = tiny.build_base(folder / "base", load_tokenizer(settings))
+    base = tiny.build_base(folder / "base", tokenizer)
     engine = Engine.load(base)
     zips = {}
     for i in range(4):

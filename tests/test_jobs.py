@@ -129,6 +129,7 @@ def test_parameters_are_typed_by_the_notebook():
         assert "tenant" in runner.contract(job)
 
 
+@pytest.mark.slow
 def test_a_mine_job_leaves_report_metrics_and_manifest_and_is_reused(source, settings):
     parameters = {"tenant": "manantial", "source": str(source)}
     first = runner.execute("mine", parameters, settings)
@@ -147,6 +148,7 @@ def test_a_mine_job_leaves_report_metrics_and_manifest_and_is_reused(source, set
     ] == []
 
 
+@pytest.mark.slow
 def test_a_failing_job_is_one_line_and_keeps_its_notebook(settings, tmp_path):
     with pytest.raises(runner.JobError) as caught:
         runner.execute("mine", {"tenant": "manantial", "source": str(tmp_path / "nowhere")}, settings)
@@ -192,6 +194,7 @@ def test_the_judges_sample_is_even_and_does_not_depend_on_order():
     assert sum(r.session_id == "s1" for r in chosen) == 3
 
 
+@pytest.mark.slow
 def test_mining_runs_on_a_dask_cluster_when_one_is_named(source, tmp_path, settings):
     from dataclasses import replace
 

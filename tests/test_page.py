@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from base64 import b64decode
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from astra_lib.core.errors import GateError, InputError, MissingError, ServiceEr
 
 from .test_api import LIGHT, WRITTEN, World
 from .test_api import world as world  # the same running application
+from .waiting import HANG_S, wait_for
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 needs_browser = pytest.mark.skipif(not CHROMIUM, reason="no chromium here")
@@ -49,10 +49,12 @@ class Browser:
             stderr=subprocess.DEVNULL,
         )
         port_file = folder / "DevToolsActivePort"
-        port = self.until(lambda: port_file.is_file() and port_file.read_text().split()[:1])[0]
+        port = wait_for(lambda: port_file.is_file() and port_file.read_text().split()[:1])[0]
         targets = f"http://127.0.0.1:{port}/json"
-        page = self.until(lambda: [t for t in httpx.get(targets).json() if t["type"] == "page"])[0]
-        self.socket = websocket.create_connection(page["webSocketDebuggerUrl"], timeout=60)
+        page = wait_for(
+            lambda: [t for t in httpx.get(targets, timeout=HANG_S).json() if t["type"] == "page"]
+        )[0]
+        self.socket = websocket.create_connection(page["webSocketDebuggerUrl"], timeout=HANG_S)
         self.numbers = itertools.count(1)
 
     def send(self, method: str, **parameters: Any) -> dict[str, Any]:
@@ -66,15 +68,11 @@ class Browser:
     def run(self, script: str) -> Any:
         return self.send("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
 
-    def until(self, reached: Any, seconds: float = 90) -> Any:
-        end = time.monotonic() + seconds
-        found = reached()
-        while not found:
-            shown = self.text() if hasattr(self, "socket") else ""
-            assert time.monotonic() < end, f"not in time; the page shows: {shown}"
-            time.sleep(0.1)
-            found = reached()
-        return found
+    def until(self, reached: Any) -> None:
+        try:
+            wait_for(reached)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the page shows: {self.text()}") from error
 
     def text(self) -> str:
         return str(self.run("document.body.innerText"))
@@ -93,7 +91,7 @@ class Browser:
     def close(self) -> None:
         self.socket.close()
         self.process.terminate()
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=HANG_S)
 
 
 @pytest.fixture
@@ -109,10 +107,12 @@ def shots(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @needs_browser
 def test_a_reviewer_sees_before_and_after_with_seconds_and_confidence(
     world: World, browser: Browser, tmp_path: Path
 ) -> None:
+    world.serve(world.zips[0])
     browser.send("Page.navigate", url=f"{world.url}/ui/")
     browser.until(lambda: browser.run("!!document.querySelector('#go')"))
     browser.run("document.querySelector('#go').click()")

@@ -43,9 +43,20 @@ def test_a_list_says_what_it_is_and_where_it_comes_from(path):
     assert rest and not any(line.startswith("#") for line in rest)
 
 
+def entries(path: Path) -> list[str]:
+    """The words of a list, or its phrases, one a line."""
+    lines = path.read_text(encoding="utf-8").splitlines()[2:]
+    if path.stem.endswith("_phrases"):
+        return lines
+    return [word for line in lines for word in line.split()]
+
+
 @pytest.mark.parametrize("path", sorted(lists.FOLDER.glob("*.txt")), ids=lambda path: path.stem)
 def test_words_are_folded_and_stand_once(path):
-    words = lists.word_list(path.stem)
+    words = entries(path)
+    if path.stem == "abbreviations":  # short=long, each as it is written
+        assert len(words) == len({word.split("=")[0] for word in words})
+        return
     # these two carry accents and are never found; the shipped model was trained with them
     assert [w for w in words if fold(w) != w and w not in ("samán", "dueñas")] == []
     assert len(words) == len(set(words))
@@ -106,7 +117,7 @@ def started(script: str, path: Path, *words: str) -> subprocess.Popen:
 def test_processes_share_a_map_and_no_number_is_given_twice(tmp_path):
     path = tmp_path / "t.map"
     running = [started(ASSIGN, path, name) for name in ("uno", "dos", "tres")]
-    assert [process.wait(60) for process in running] == [0, 0, 0]
+    assert [process.wait(180) for process in running] == [0, 0, 0]
     values = PlaceholderMap("t", KEY, path).values
     assert len(values) == len(set(values.values())) == 24
     assert sorted(values) == [f"[CIUDADANO_{number:02d}]" for number in range(1, 25)]
@@ -114,7 +125,7 @@ def test_processes_share_a_map_and_no_number_is_given_twice(tmp_path):
 
 def test_a_process_that_dies_lets_go_of_the_lock(tmp_path):
     path = tmp_path / "t.map"
-    assert started(DIE, path).wait(60) == 9
+    assert started(DIE, path).wait(180) == 9
     assert PlaceholderMap("t", KEY, path).assign("P|b", "CIUDADANO", "B") == "[CIUDADANO_01]"
 
 

@@ -42,7 +42,7 @@ def in_a_process(script: str, *arguments: str) -> subprocess.CompletedProcess[st
         capture_output=True,
         text=True,
         cwd=ROOT,
-        timeout=60,
+        timeout=180,
     )
 
 

@@ -17,6 +17,8 @@ from astra_lib.core.errors import ConflictError, MissingError
 from astra_lib.core.records import sha256_bytes
 from astra_lib.core.store import Store
 
+from .waiting import HANG_S
+
 
 @pytest.fixture
 def key() -> str:
@@ -95,7 +97,7 @@ def test_the_server_itself_refuses_a_stale_tag(store: Store, key: str) -> None:
 
 
 def test_an_object_that_came_by_a_presigned_url_is_compared_by_its_bytes(store: Store, key: str) -> None:
-    assert httpx.put(store.presign_put(key), content=b"from outside").status_code == 200
+    assert httpx.put(store.presign_put(key), content=b"from outside", timeout=HANG_S).status_code == 200
     assert store.stored(key)[0] == sha256_bytes("from outside")
     assert store.publish(key, b"from outside") == sha256_bytes("from outside")
     with pytest.raises(ConflictError):

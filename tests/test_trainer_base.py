@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,21 +15,10 @@ from astra_lib.core import base_model
 from astra_lib.core.errors import InputError, MissingError
 from astra_lib.core.records import write_json
 from tests.conftest import settings_at
-from tests.trainer_world import wait_for
+from tests.waiting import wait_for
 
 
-@pytest.fixture(scope="module")
-def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tokenizer")
-    base_model.write_tokenizer(base_model.gguf_file(), folder)
-    return folder
-
-
-@pytest.mark.slow
-def test_the_tokenizer_reads_back_what_it_reads_and_ends_where_it_should(tokenizer_folder: Path) -> None:
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
+def test_the_tokenizer_reads_back_what_it_reads_and_ends_where_it_should(tokenizer: Any) -> None:
     for text in (
         "Sesión 25 del 3 de mayo: $10.000.000",
         "¿Señor presidente? ¡Ñandú!",
@@ -54,7 +44,7 @@ def test_a_killed_build_leaves_nothing_that_counts(tmp_path: Path) -> None:
     environment = {**os.environ, "ASTRA_DATA_DIR": str(settings.data_dir)}
     command = [sys.executable, "-m", "astra_lib.core.base_model"]
     building = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-    part = wait_for(lambda: next(models.glob(".*.part"), None), 60, "the build")
+    part = wait_for(lambda: next(models.glob(".*.part"), None), "the build")
     building.send_signal(signal.SIGKILL)
     building.wait()
     assert part.exists() and not (models / base_model.EMBEDDED_NAME).exists()

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from astra_lib.core.base_model import base_digest
@@ -20,7 +21,8 @@ from astra_lib.core.errors import GateError, InputError
 from astra_lib.core.records import sha256_file
 from astra_lib.core.settings import Settings
 from astra_lib.core.store import Store
-from tests.trainer_world import TENANT, dataset, processes, rows, tiny_base, trainer_settings, wait_for
+from tests.trainer_world import TENANT, dataset, processes, rows, tiny_base, trainer_settings
+from tests.waiting import HANG_S, wait_for
 from trainer import control_plane, job_table, jobs, plane_state
 from trainer.contract import Hyperparameters, JobInput, Limits, job_payload
 from trainer.job_request import check_dataset
@@ -48,8 +50,17 @@ def world(settings: Settings, base: Path, tmp_path_factory: pytest.TempPathFacto
     assert not processes(str(made.data_dir)), "the control plane left processes behind"
 
 
-def test_a_training_ends_with_a_verified_adapter(world: Settings, store: Store, tmp_path: Path) -> None:
-    job = jobs.follow(jobs.submit(dataset(tmp_path / "d"), TENANT, world, max_steps=3), world)
+@pytest.fixture(scope="module")
+def trained(world: Settings, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, job_table.Job]:
+    """A dataset and the job that trained three steps on it."""
+    folder = dataset(tmp_path_factory.mktemp("trained") / "d")
+    return folder, jobs.follow(jobs.submit(folder, TENANT, world, max_steps=3), world)
+
+
+def test_a_training_ends_with_a_verified_adapter(
+    world: Settings, store: Store, trained: tuple[Path, job_table.Job], tmp_path: Path
+) -> None:
+    folder, job = trained
     assert job.state == job_table.SUCCEEDED, job.error
     assert job.receipt_status == "ok"
     receipt = store.get_json(job.receipt_key)
@@ -58,23 +69,23 @@ def test_a_training_ends_with_a_verified_adapter(world: Settings, store: Store, 
     assert receipt["eval_loss"] > 0
     files = jobs.fetch(job, tmp_path / "out", world)
     assert files["adapter"].stat().st_size == receipt["adapter_bytes"]
-    assert jobs.submit(tmp_path / "d", TENANT, world, max_steps=3) == job, "the same request is the same job"
+    assert jobs.submit(folder, TENANT, world, max_steps=3) == job, "the same request is the same job"
 
     # RunPod may run a job twice: the second run finds the receipt and trains nothing
-    again = outcome(world, request(world, store, tmp_path / "d", job_id=job.job_id, max_steps=3))
+    again = outcome(world, request(world, store, folder, job_id=job.job_id, max_steps=3))
     assert again["status"] == "COMPLETED" and again["output"]["duplicate"], again
     assert again["output"]["adapter_sha256"] == receipt["adapter_sha256"]
     assert store.get_json(job.receipt_key) == receipt
 
 
-def test_cancel_kills_the_child_within_seconds(world: Settings, tmp_path: Path) -> None:
+def test_cancel_kills_the_child(world: Settings, tmp_path: Path) -> None:
     job = jobs.submit(dataset(tmp_path / "d", train=64), TENANT, world, max_steps=100_000)
     marker = f"{job.job_id}/plan.json"
-    wait_for(lambda: processes(marker), 60, "the training process")
-    wait_for(lambda: jobs.status(job.job_id, world).progress.get("step", 0) > 0, 60, "a step")
+    wait_for(lambda: processes(marker), "the training process")
+    wait_for(lambda: jobs.status(job.job_id, world).progress.get("step", 0) > 0, "a step")
     cancelled = jobs.cancel(job.job_id, world)
     assert cancelled.state == job_table.CANCELLED
-    wait_for(lambda: not processes(marker), 6, "the end of the training process")
+    wait_for(lambda: not processes(marker), "the end of the training process")
     assert jobs.submit(tmp_path / "d", TENANT, world, max_steps=1).job_id != job.job_id
 
 
@@ -82,7 +93,7 @@ def test_a_killed_worker_leaves_no_orphan_and_the_job_runs_again(world: Settings
     job = jobs.submit(dataset(tmp_path / "d", train=64), TENANT, world, max_steps=160)
     marker = f"{job.job_id}/plan.json"
     checkpoints = world.data_dir / "trainer" / "work" / job.job_id / "out" / "checkpoints"
-    wait_for(lambda: list(checkpoints.glob("checkpoint-*/trainer_state.json")), 90, "a checkpoint")
+    wait_for(lambda: list(checkpoints.glob("checkpoint-*/trainer_state.json")), "a checkpoint")
     child = processes(marker)
     workers = [
         pid
@@ -91,10 +102,9 @@ def test_a_killed_worker_leaves_no_orphan_and_the_job_runs_again(world: Settings
     ]
     main = min(workers)
     os.kill(main, signal.SIGKILL)
-    wait_for(lambda: not set(child) & set(processes(marker)), 5, "the end of the orphan")
+    wait_for(lambda: not set(child) & set(processes(marker)), "the end of the orphan")
     wait_for(
         lambda: not set(workers) & set(processes("trainer.runpod_training_handler")),
-        5,
         "the end of the ping process",
     )
     done = jobs.follow(job, world)
@@ -142,18 +152,18 @@ def request(
 def outcome(world: Settings, payload: dict[str, Any]) -> dict[str, Any]:
     """What RunPod says in the end."""
     with RunpodClient.open(world) as runpod:
-        runpod_id = runpod.run(payload, execution_s=120, ttl_s=600)
-        return the_end(runpod, runpod_id, 90)
+        runpod_id = runpod.run(payload, execution_s=600, ttl_s=900)
+        return the_end(runpod, runpod_id)
 
 
-def the_end(runpod: RunpodClient, runpod_id: str, timeout_s: float) -> dict[str, Any]:
+def the_end(runpod: RunpodClient, runpod_id: str) -> dict[str, Any]:
     """RunPod's status of a job, once it is final."""
 
     def reached() -> dict[str, Any] | None:
         said = runpod.status(runpod_id)
         return said if said and said["status"] in plane_state.FINAL else None
 
-    return wait_for(reached, timeout_s, "the end")
+    return wait_for(reached, "the end")
 
 
 def test_what_cannot_work_fails_before_anything_is_trained(
@@ -163,7 +173,9 @@ def test_what_cannot_work_fails_before_anything_is_trained(
     assert "unknown field 'shell'" in outcome(world, {"job_id": "x", "shell": "rm -rf"})["error"]
 
     expired = request(world, store, folder, job_id="loop-expired", seconds=1)
-    time.sleep(2.5)
+    wait_for(
+        lambda: httpx.get(expired["train_url"], timeout=HANG_S).status_code == 403, "the end of the address"
+    )
     said = outcome(world, expired)
     assert "expired" in said["error"] and "Signature" not in json.dumps(said)
 
@@ -184,15 +196,18 @@ def test_what_cannot_work_fails_before_anything_is_trained(
     assert "X-Amz-Signature" not in log
 
 
-def test_the_clock_stops_a_training_with_a_valid_adapter(world: Settings, tmp_path: Path) -> None:
-    short = replace(world, train=replace(world.train, max_minutes=1.0))
+def test_the_clock_stops_a_training_with_a_valid_adapter(
+    world: Settings, store: Store, trained: tuple[Path, job_table.Job], tmp_path: Path
+) -> None:
+    """Its time is what a training of three steps took here, twice and a little: enough to begin."""
+    seconds = 2 * store.get_json(trained[1].receipt_key)["wall_s"] + 10
+    short = replace(world, train=replace(world.train, max_minutes=seconds / 60))
     job = jobs.follow(
         jobs.submit(dataset(tmp_path / "d", train=64), TENANT, short, max_steps=1_000_000), short
     )
     assert (job.state, job.receipt_status) == (job_table.SUCCEEDED, "stopped"), job.error
-    receipt = Store.open(world).get_json(job.receipt_key)
+    receipt = store.get_json(job.receipt_key)
     assert 0 < receipt["metrics"]["steps"] < 1_000_000
-    assert receipt["wall_s"] < 60
 
 
 def test_a_loss_of_nan_fails_the_job(world: Settings, base: Path, tmp_path: Path) -> None:
@@ -213,17 +228,17 @@ def test_a_loss_of_nan_fails_the_job(world: Settings, base: Path, tmp_path: Path
 def test_a_training_that_hangs_is_killed(world: Settings, store: Store, tmp_path: Path) -> None:
     payload = request(world, store, dataset(tmp_path / "d", train=64), job_id="loop-hang", max_steps=100_000)
     with RunpodClient.open(world) as runpod:
-        runpod_id = runpod.run(payload, execution_s=120, ttl_s=600)
+        runpod_id = runpod.run(payload, execution_s=600, ttl_s=900)
 
         def step() -> int:
             output = (runpod.status(runpod_id) or {}).get("output") or {}
             return output.get("step", 0)
 
-        wait_for(step, 60, "a step")
+        wait_for(step, "a step")
         child = processes("loop-hang/plan.json")
         for pid in child:
             os.kill(pid, signal.SIGSTOP)
-        said = the_end(runpod, runpod_id, 30)
+        said = the_end(runpod, runpod_id)
     assert said["status"] == "FAILED"
     assert "no progress for 8 s" in said["error"]
     assert not set(child) & set(processes("loop-hang/plan.json"))
@@ -252,7 +267,7 @@ def test_two_submissions_at_once_are_one_job_and_a_lost_plane_comes_back(
 
 
 def recorded(job_id: str, state: str, created: float = 0.0, runpod_id: str = "") -> job_table.Job:
-    """A job as the manager records it, with a minute left."""
+    """A job as the manager records it, with ten minutes left."""
     return job_table.Job(
         job_id=job_id,
         tenant=TENANT,
@@ -264,7 +279,7 @@ def recorded(job_id: str, state: str, created: float = 0.0, runpod_id: str = "")
         limits={},
         webhook_token="t",
         created=created,
-        deadline=time.time() + 60,
+        deadline=time.time() + 600,
         runpod_id=runpod_id,
     )
 
@@ -284,7 +299,7 @@ def test_a_job_nobody_answers_for_is_swept(world: Settings, store: Store, tmp_pa
     with RunpodClient.open(world) as runpod:
         forgotten = recorded("loop-lost", job_table.QUEUED, runpod_id="never-was")
         job_table.advance(store, forgotten)
-        runpod_id = runpod.run(payload, execution_s=60, ttl_s=600)
+        runpod_id = runpod.run(payload, execution_s=600, ttl_s=900)
         past = replace(forgotten, job_id="loop-late", deadline=time.time() - 1, runpod_id=runpod_id)
         late = job_table.advance(store, past)
         ended = {job.job_id: job.state for job in jobs.sweep(world)}

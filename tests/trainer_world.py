@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,7 +90,7 @@ def trainer_settings(settings: Settings, base: Path, data: Path, **train: Any) -
     where = services.endpoints(settings)
     os.environ["ASTRA_S3_ACCESS_KEY"] = where.s3_access_key
     os.environ["ASTRA_S3_SECRET_KEY"] = where.s3_secret_key
-    small = {"last_layers": 0, "rank": 4, "alpha": 8, "epochs": 1.0, "max_minutes": 3.0}
+    small = {"last_layers": 0, "rank": 4, "alpha": 8, "epochs": 1.0, "max_minutes": 10.0}
     return replace(
         settings,
         data=replace(settings.data, dir=str(data)),
@@ -100,7 +98,7 @@ def trainer_settings(settings: Settings, base: Path, data: Path, **train: Any) -
         redis=replace(settings.redis, url=where.redis_url),
         model=replace(settings.model, base=str(base), max_length=256),
         train=replace(settings.train, **{**small, **train}),
-        runpod=replace(settings.runpod, poll_s=0.2, execution_timeout_s=300),
+        runpod=replace(settings.runpod, poll_s=0.2, execution_timeout_s=900),
     )
 
 
@@ -116,14 +114,3 @@ def processes(marker: str) -> list[int]:
         if marker.encode() in text and state != "Z" and int(path.name) != os.getpid():
             found.append(int(path.name))
     return found
-
-
-def wait_for(condition: Callable[[], Any], timeout_s: float = 30.0, what: str = "the condition") -> Any:
-    """The first true value of `condition`, asked twenty times a second."""
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"{what} did not happen within {timeout_s} s")
