@@ -33,6 +33,8 @@ from astra_lib.transcript import read_transcript
 from . import tiny
 from .conftest import settings_at
 
+pytestmark = pytest.mark.slow  # its model is taught for half a minute
+
 MANANTIAL = Path(__file__).parents[1] / "samples" / "manantial"
 TEMPLATE = MANANTIAL / "sessions" / "2026-02-03" / "acta.docx"
 TENANT = "uno"
@@ -239,7 +241,6 @@ main(sys.argv[1:])
 """
 
 
-@pytest.mark.slow
 def test_killed_in_the_middle_it_goes_on(world, finished, tmp_path):
     """kill -9 of `astra draft`: no Word file, what was written is kept, the next run asks for the rest."""
     out = tmp_path / "acta.docx"
