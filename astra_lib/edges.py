@@ -61,7 +61,9 @@ def on_segments(speech: Speech, first: int, last: int, ratio: float, size: int, 
         lo += 1
     if hi > lo and last + 1 - speech.first[hi] < weights.edge_text_share * size:
         hi -= 1
-    return whole_units(speech, (lo, hi), (first, last), ratio)
+    # the words of a span lie inside its seconds
+    tokens = max(first, int(speech.first[lo])), min(last, int(speech.first[hi + 1]) - 1)
+    return whole_units(speech, (lo, hi), tokens, ratio)
 
 # %% ../nbs/04e_edges.ipynb #b43e0aa7
 def trim(

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ import pytest
 from astra_lib.core import code
 from astra_lib.core.supervisor import Process
 
-LONG_S = 240.0  # only a hang takes so long
+from .waiting import wait_for
 
 
 def processes_of(folder: Path) -> dict[int, str]:
@@ -29,13 +28,6 @@ def processes_of(folder: Path) -> dict[int, str]:
         if command and str(folder).encode() in said and int(entry.name) != os.getpid():
             found[int(entry.name)] = command.replace(b"\0", b" ").decode(errors="replace")[:150]
     return found
-
-
-def wait_until(true, what: str) -> None:
-    deadline = time.monotonic() + LONG_S
-    while not true():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
 
 
 @pytest.mark.slow
@@ -55,7 +47,7 @@ def test_kill_9_leaves_nothing_running(tmp_path: Path) -> None:
         assert demo.poll() is None, (tmp_path / "log").read_text()[-2000:]
         return any("ipykernel" in command for command in processes_of(data).values())
 
-    wait_until(mining, "the first job's kernel does not start")
+    wait_for(mining, "the first job's kernel")
     running = processes_of(data)
     for part in ("weed", "trainer.control_plane", "ipykernel"):
         assert any(part in command for command in running.values()), (part, running)
@@ -63,4 +55,4 @@ def test_kill_9_leaves_nothing_running(tmp_path: Path) -> None:
     assert redis.lives()
     demo.send_signal(signal.SIGKILL)
     demo.wait()
-    wait_until(lambda: not processes_of(data) and not redis.lives(), f"still running: {processes_of(data)}")
+    wait_for(lambda: not processes_of(data) and not redis.lives(), f"the end of {processes_of(data)}")
