@@ -221,10 +221,14 @@ METRICS: dict[str, Metric] = {
 
 
 def summary(scored: Sequence[Score]) -> dict[str, float]:
-    """The table's row for one model; WER over all words, the rest as means over items, flips as a count."""
+    """The table's row for one model; WER over all words, the rest as means over items, flips as a count.
+
+    `blank_page`: the error rate of a model that writes nothing, on the same rows.
+    """
     n = len(scored)
     return {
         "error_rate": METRICS["error_rate"](scored),
+        "blank_page": sum(s.words > 0 for s in scored) / n,
         "wer": METRICS["wer"](scored),
         "similarity": METRICS["similarity"](scored),
         "similarity_floor": scored[0].floor,
@@ -305,8 +309,9 @@ def own_objections(metrics: dict[str, float], gates: Gates) -> list[str]:
     if metrics["xml_valid"] < gates.min_xml_valid:
         share, least = f"{metrics['xml_valid']:.1%}", f"{gates.min_xml_valid:.0%}"
         found.append(f"only {share} of the answers are valid XML; {least} are required")
-    if metrics["wer"] >= 1:
-        found.append(f"WER {metrics['wer']:.2f}: an empty page would have fewer errors")
+    if metrics["error_rate"] >= metrics["blank_page"]:
+        blank = f"an empty page has {metrics['blank_page']:.2f}"
+        found.append(f"error rate {metrics['error_rate']:.2f}: {blank}")
     if metrics["outcomes_flipped"]:
         found.append(f"{metrics['outcomes_flipped']:.0f} answers tell the opposite outcome of a vote")
     if metrics["similarity"] < metrics["similarity_floor"]:
@@ -318,9 +323,10 @@ def own_objections(metrics: dict[str, float], gates: Gates) -> list[str]:
 def compared_objections(comparison: dict[str, dict[str, float]], gates: Gates, against: str) -> list[str]:
     """The gates the candidate fails beside the model it is compared with."""
     found = []
-    if comparison and comparison["error_rate"]["ci_low"] > gates.error_margin:
-        worse = f"the error rate is worse than {against} by {comparison['error_rate']['delta']:+.3f}"
-        found.append(f"{worse}, interval above {gates.error_margin:+.3f}")
+    for name, called in (("error_rate", "the error rate"), ("wer", "WER")):
+        if comparison and comparison[name]["ci_low"] > gates.error_margin:
+            worse = f"{called} is worse than {against} by {comparison[name]['delta']:+.3f}"
+            found.append(f"{worse}, interval above {gates.error_margin:+.3f}")
     if comparison and comparison["number_excess"]["ci_low"] > 0:
         more = f"{comparison['number_excess']['delta']:+.2f} per answer"
         found.append(f"invents more numbers than {against}: {more}")
