@@ -42,13 +42,14 @@ def opponent_of(registry: Registry, tenant: str, candidate_sha256: str) -> Adapt
     """The adapter in service to compare with; None where that is the base, which is heard anyway.
 
     When the candidate itself is in service, this run was judged and promoted before: then the opponent
-    is the adapter before it.
+    is the adapter before it. The identity a council begins with is the base, whoever put it in again.
     """
-    current = registry.current(tenant)
-    older = [p for p in registry.history(tenant) if p.adapter.sha256 != candidate_sha256]
+    current, history = registry.current(tenant), registry.history(tenant)
+    older = [p for p in history if p.adapter.sha256 != candidate_sha256]
     if current is None or current.adapter.sha256 == candidate_sha256:
         current = older[-1] if older else None
-    return current.adapter if current and current.by != "bootstrap" else None
+    identities = {p.adapter.sha256 for p in history if p.by == "bootstrap"}
+    return current.adapter if current and current.adapter.sha256 not in identities else None
 
 
 def declare(parameters: dict[str, Any], settings: Settings) -> tuple[dict[str, Any], dict[str, Path]]:

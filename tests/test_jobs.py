@@ -235,6 +235,8 @@ def test_the_judge_compares_with_what_serves_but_never_with_the_identity_or_itse
     assert opponent("first") is None, "nothing serves"
     promote("identity", by="bootstrap")
     assert opponent("first") is None, "the identity serves"
+    registry.rollback(tenant, to_generation=1, by="somebody")
+    assert opponent("first") is None, "put in again, it is still the base"
     promote("first")
     assert opponent("first") is None, "judged again after its promotion: before it only the identity served"
     assert opponent("second") == "first"
