@@ -90,8 +90,8 @@ def expected_seconds(settings: Settings) -> dict[str, float]:
     """What each stage takes on two quiet cores, by name; measured, but for the training, which is planned."""
     training = settings.train.max_minutes * 60
     return {
-        "servers": 12, "transcribe": 12, "mine": 12, "dataset": 35, "train": training, "judge": 110,
-        "swap": 75, "draft": 45,
+        "servers": 20, "transcribe": 17, "mine": 12, "dataset": 22, "train": training, "judge": 170,
+        "swap": 120, "draft": 30,
     }  # fmt: skip
 
 
