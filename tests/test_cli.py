@@ -17,7 +17,7 @@ import pytest
 from astra_cli.main import main
 from astra_lib.core.records import read_jsonl, write_jsonl
 from tests.test_judge import hearing
-from tests.test_trace import paragraph  # noqa: F401  (a fixture: a paragraph served by an adapter with a whole history)
+from tests.test_trace import paragraph  # noqa: F401  (a fixture: a served paragraph)
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples" / "manantial" / "sessions"
 ACTA, TRANSCRIPT = SAMPLES / "2026-03-05" / "acta.docx", SAMPLES / "2026-03-05" / "transcript.json"

@@ -160,7 +160,8 @@ def test_rollback_is_a_new_generation_and_goes_on_back(registry: Registry, tenan
         registry.rollback(tenant)
     for name in "abc":
         promote(registry, tenant, name)
-    assert (registry.rollback(tenant).adapter.id, registry.current(tenant).generation) == ("b", 4)  # type: ignore[union-attr]
+    back = registry.rollback(tenant)
+    assert (back.adapter.id, back.generation) == ("b", 4) and registry.current(tenant) == back
     back = registry.rollback(tenant)
     assert (back.adapter.id, back.generation, back.restores, back.previous) == ("a", 5, 1, "b")
     with pytest.raises(MissingError, match="no earlier"):

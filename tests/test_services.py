@@ -160,7 +160,8 @@ def test_racing_starts_start_one_pair_and_a_kill_loses_nothing_acknowledged(
     assert len(acknowledged) > 20
     assert [row.state for row in services.status(own)] == ["stopped", "stopped"]
 
-    with listener(first["redis"].ports["redis"]), listener(first["s3"].ports["filer"]):  # type: ignore[union-attr]
+    ports = first["redis"].ports["redis"], first["s3"].ports["filer"]  # type: ignore[union-attr]
+    with listener(ports[0]), listener(ports[1]):
         again = services.up(own)
         assert again.redis_url != mine.redis_url
         assert again.s3_access_key == mine.s3_access_key

@@ -127,7 +127,8 @@ BAD = {
     ],
     "cell": ["<w:tr><w:tc/></w:tr>"],
     "grid": [
-        "<w:tr><w:tc><w:p><w:r><w:t>x</w:t></w:r></w:p></w:tc></w:tr><w:tr><w:tc><w:p/></w:tc><w:tc><w:p/></w:tc></w:tr>"
+        "<w:tr><w:tc><w:p><w:r><w:t>x</w:t></w:r></w:p></w:tc></w:tr><w:tr><w:tc><w:p/></w:tc>"
+        "<w:tc><w:p/></w:tc></w:tr>"
     ],
     "merge": ["<w:tr><w:tc><w:p/></w:tc></w:tr><w:tr><w:tc><w:tcPr><w:vMerge/></w:tcPr><w:p/></w:tc></w:tr>"],
     "size": ["<w:p>" * 5_000_00],

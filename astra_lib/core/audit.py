@@ -189,7 +189,7 @@ class AuditLog:
         return last or GENESIS, int(count or 0)
 
     def _walk(self, tenant: str) -> Iterator[tuple[int, str]]:
-        """(number, text) of all records: sealed ones, then those in Redis. Where both exist they must agree."""
+        """(number, text) of all records: sealed ones, then Redis's. Where both exist they must agree."""
         overlap: dict[int, str] = {}
         for first, _, key in self._segments(tenant):
             lines = self._lines(key)

@@ -193,7 +193,7 @@ def from_dict(cls: type[R], row: Any, *, where: str = "record") -> R:
     from pydantic import ValidationError
 
     try:
-        return _reader(cls).validate_python(row)  # type: ignore[arg-type]  # a class is hashable, its records are not
+        return _reader(cls).validate_python(row)  # type: ignore[arg-type]  # a class is hashable
     except ValidationError as error:
         raise InputError(
             f"{cls.__name__}: {_fault(error)}", where=where, remedy="Correct it there, or make the file again"

@@ -52,7 +52,8 @@ _FIGURE = r"\d(?:[\d.\s'–-]{0,24}\d)?"
 _GLUE_WORDS = _either(
     "de|del|ciudadan[ií]a|extranjer[ií]a|identidad|n[uú]meros?|nro|no|num|n|es|el|la|los|las|mi|su|con|al",
     r"celular|m[oó]vil|fijo|personal|whats\s?app|tel[eé]fono|ahorros?|corriente|bancaria|terminad[oa]|en",
-    r"bancolombia|davivienda|nequi|daviplata|banco\s+(?:de\s+)?\w+|contacto|que|expedida|vigente|era|ser[ií]a",
+    r"bancolombia|davivienda|nequi|daviplata|banco\s+(?:de\s+)?\w+|contacto|que|expedida|vigente"
+    r"|era|ser[ií]a",
     "colombiana|o|y|a",
 )
 _GLUE = rf"(?:[\s:.,;#°º=-]|\b(?:{_GLUE_WORDS})\b){{0,12}}"
@@ -64,7 +65,8 @@ _TRIGGERS = {
     "NIT": r"\bn\.?\s?i\.?\s?t\b\.?|\brut\b",
     "TELEFONO": _either(
         r"\btel[eé]fonos?|\btels?\b\.?|\bcelular(?:es)?|\bcel\b\.?|\bm[oó]vil|\bwhats\s?app|\bpbx|\bfijo",
-        r"\bl[ií]nea|\bcontacto|\bllam(?:ar(?:me|lo|la)?|e(?:me|n)?)\s+al|\bmarcar?\s+al|\bescrib\w+\s+al|\bfax",
+        r"\bl[ií]nea|\bcontacto|\bllam(?:ar(?:me|lo|la)?|e(?:me|n)?)\s+al|\bmarcar?\s+al"
+        r"|\bescrib\w+\s+al|\bfax",
     ),
     "CUENTA": _either(
         r"\bcuenta\s+(?:de\s+ahorros?|corriente|bancaria|bancolombia|davivienda|nequi|daviplata|n[uú]mero|nro"
@@ -92,7 +94,8 @@ _MONEY_HEADS = (
 )
 _MONEY_BEFORE = re.compile(rf"(?:{_MONEY_HEADS})\s*\$?\s*$", _I)
 _ACTS = _either(
-    "acuerdos?|ley(?:es)?|decretos?|resoluci[oó]n(?:es)?|art(?:[ií]culos?)?|ordenanza|sentencia|auto|circular",
+    "acuerdos?|ley(?:es)?|decretos?|resoluci[oó]n(?:es)?|art(?:[ií]culos?)?|ordenanza|sentencia"
+    "|auto|circular",
     "oficio|contratos?|convenio|radicad[oa]s?|expediente|proceso|c[oó]digo|bpin|bpim|cdp|crp|rp|p[oó]liza",
     "factura|matr[ií]cula(?: inmobiliaria)?|catastral|ficha|acta|folio|predio|registro presupuestal",
     "certificado|rubro|numeral|licitaci[oó]n|orden|conpes|secop|serial|referencia|proyecto",
@@ -194,7 +197,8 @@ _ADDRESS = (
     # "manzana 3 casa 12"
     re.compile(
         rf"(?i:\b(?:manzana|mz)\b\.?\s*(?:{_SAID_FIGURE}|[a-z]{{1,2}}\d?)\b\s*,?\s*"
-        rf"\b(?:casa|cs|lote|lt)\b\.?\s*(?:n[uú]mero|no\.?|#)?\s*(?:\d{{1,3}}[a-z]?|{_SAID_FIGURE})\b){_INSIDE}"
+        rf"\b(?:casa|cs|lote|lt)\b\.?\s*(?:n[uú]mero|no\.?|#)?\s*(?:\d{{1,3}}[a-z]?"
+        rf"|{_SAID_FIGURE})\b){_INSIDE}"
     ),
 )
 _LIVING = _either(

@@ -54,19 +54,23 @@ class Leak:
 
 # ---- all patterns are for accent-folded lower case
 _ROLE_WORDS = (
-    "concejal(?:a|es|as)?|edil(?:es|esa)?|honorables?|doctora?|dra?|senora?|sra?|don|dona|ingeniera?|ingeniero"
+    "concejal(?:a|es|as)?|edil(?:es|esa)?|honorables?|doctora?|dra?|senora?|sra?|don|dona"
+    "|ingeniera?|ingeniero"
     "|secretari[oa]|president[ea]"
 )
 _ROLE = re.compile(rf"\b(?:{_ROLE_WORDS})(?: general)?[ .]+$")
 _THING_WORDS = (
-    "barrio|calle|carrera|avenida|plaza|plazoleta|parque|colegio|institucion|escuela|hospital|edificio|vereda|via"
+    "barrio|calle|carrera|avenida|plaza|plazoleta|parque|colegio|institucion|escuela|hospital"
+    "|edificio|vereda|via"
     "|puente|universidad|teatro|coliseo|estadio|biblioteca|sector|urbanizacion|conjunto|sede|casa|centro|rio"
-    "|quebrada|comuna|corregimiento|municipio|aeropuerto|clinica|parroquia|iglesia|cementerio|fundacion|glorieta"
+    "|quebrada|comuna|corregimiento|municipio|aeropuerto|clinica|parroquia|iglesia|cementerio"
+    "|fundacion|glorieta"
     "|monumento|ciudadela|san|santa|liceo|jardin|hogar|salon|cancha|polideportivo"
 )
 _THING = re.compile(rf"\b(?:{_THING_WORDS})\W+(?:\w+\W+){{0,3}}?$")
 _ACT_WORDS = (
-    "contrato|radicado|expediente|proceso|codigo|bpin|cdp|crp|rp|poliza|factura|matricula|ficha|acta|folio|registro"
+    "contrato|radicado|expediente|proceso|codigo|bpin|cdp|crp|rp|poliza|factura|matricula|ficha"
+    "|acta|folio|registro"
     r"|certificado|oficio|proyecto|secop|referencia|consecutivo|\$"
 )
 _ACTS = re.compile(rf"(?:{_ACT_WORDS})\W*(?:\w+\W+){{0,3}}?$")

@@ -10,13 +10,15 @@ from xml.sax.saxutils import escape
 _NODE = re.compile(
     r"<w:(?P<tag>t|delText|instrText)(?:\s[^<>]*)?>(?P<text>[^<]*)</w:(?P=tag)>"
     r"|<w:(?P<blank>tab|br|cr)\b[^<>]*/?>|(?P<end></w:p>)"
-    r"|\s(?P<name>descr|title|w:author|w:initials|w:alias|w:tooltip)=(?P<quote>[\"'])(?P<value>.*?)(?P=quote)",
+    r"|\s(?P<name>descr|title|w:author|w:initials|w:alias"
+    r"|w:tooltip)=(?P<quote>[\"'])(?P<value>.*?)(?P=quote)",
     re.S,
 )
 _ENTITY = re.compile(r"&(?:#x([0-9a-fA-F]+)|#(\d+)|(amp|lt|gt|quot|apos));|[^&]|&")
 _NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 _EMPTY_RUN = re.compile(
-    r"<w:r(?:\s[^<>]*)?>(?:<w:rPr>(?:(?!</w:rPr>).)*</w:rPr>|<w:rPr/>)?<w:(t|delText)(?:\s[^<>]*)?></w:\1></w:r>",
+    r"<w:r(?:\s[^<>]*)?>(?:<w:rPr>(?:(?!</w:rPr>).)*</w:rPr>|<w:rPr/>)?<w:(t"
+    r"|delText)(?:\s[^<>]*)?></w:\1></w:r>",
     re.S,
 )
 _LOOSE = re.compile(r"<w:t>(?=\s)|<w:t>(?=[^<]*\s</w:t>)")

@@ -58,14 +58,17 @@ WRITTEN_TITLES = re.compile(
 )
 # more professions than the plain one, but no presidents: "el presidente" without a name introduces no speaker
 _TITLE = (
-    r"\b(?:honorables?|h\.\s*c\.|concejal[a]?|doctora?|señora?|ingenier[oa]|arquitect[oa]|licenciad[oa]|abogad[oa]"
+    r"\b(?:honorables?|h\.\s*c\.|concejal[a]?|doctora?|señora?|ingenier[oa]|arquitect[oa]"
+    r"|licenciad[oa]|abogad[oa]"
     r"|economista|capit[aá]n|comandante|coronel|padre|profesora?|gerente|directora?|secretari[oa]\s+de)\b"
 )
 # a speaker is introduced: a verb of taking the floor before a title, or a title, a verb of saying and a colon
 WRITTEN_SPEAKS = re.compile(
-    r"(?:\b(?:habl[óo]|intervin\w+|particip[óo]|compareci[óo]|pronunci[óo]|dirigi[óo]|escuch[óo]|atendi[óo]|turno"
+    r"(?:\b(?:habl[óo]|intervin\w+|particip[óo]|compareci[óo]|pronunci[óo]|dirigi[óo]|escuch[óo]"
+    r"|atendi[óo]|turno"
     rf"|palabra|present[óo]\s+el\s+tema|intervenci[óo]n)\b.*{_TITLE}"
-    rf"|{_TITLE}.*\b(?:expres[óo]|expuso|manifest[óo]|inform[óo]|se\s+refiri[óo]|dijo|señal[óo])\b.{{0,40}}:$)",
+    rf"|{_TITLE}.*\b(?:expres[óo]|expuso|manifest[óo]|inform[óo]|se\s+refiri[óo]|dijo"
+    rf"|señal[óo])\b.{{0,40}}:$)",
     re.I,
 )
 WRITTEN_CUES = {
@@ -77,14 +80,16 @@ WRITTEN_CUES = {
         r"|\bse\s+(?:aprueba|aprobó|aprobaron|niega|negó|rechaza|rechazó)\b"
         r"|\bvotos\s+(?:a\s+favor|en\s+contra|positiv|negativ|afirmativ)"
         r"|\bvotación\s+nominal\b|\b\d+\s+a\s+favor\b|\bse\s+votó\b|\bvotaron\b"
-        r"|\b(?:impart(?:e|ió|ieron)|obtuvo|recibió|otorg(?:ó|aron))\s+(?:su\s+|la\s+)?aprobación\b|\bacogieron\b"
+        r"|\b(?:impart(?:e|ió|ieron)|obtuvo|recibió|otorg(?:ó|aron))\s+(?:su\s+|la\s+)?aprobación\b"
+        r"|\bacogieron\b"
         r"|\bpor\s+unanimidad\b|\b\d+\s+votos\b"
         r"|\bsomet(?:e|ió|ida?o?)\b.{0,40}\b(?:votación|consideración|aprobación)\b",
         re.I,
     ),
     "handover": re.compile(
         r"\b(?:intervino|interviene|intervinieron)\b"
-        r"|\b(?:tom[aó]|tiene|tuvo|pid(?:e|ió)|solicit[aó]|retom[aó]|ced(?:e|ió)|conced(?:e|ió)|otorg[aó]|d(?:a|io)"
+        r"|\b(?:tom[aó]|tiene|tuvo|pid(?:e|ió)|solicit[aó]|retom[aó]|ced(?:e|ió)|conced(?:e|ió)"
+        r"|otorg[aó]|d(?:a|io)"
         r"|hac(?:e|er)\s+uso\s+de)\s+"
         r"(?:nuevamente\s+)?(?:el\s+uso\s+de\s+)?la\s+palabra\b|\bhizo\s+uso\s+de\s+la\s+palabra\b"
         r"|^(?:finaliza(?:da|ndo)?|terminada|concluida)\s+(?:la|su|esta)\s+intervención"
@@ -107,7 +112,8 @@ WRITTEN_CUES = {
         r"|\b(?:abrió|dio\s+apertura|inició|instaló)\b.{0,40}\bsesión\b"
         r"|\b(?:sesión|plenaria)\s+(?:finalizó|terminó|concluyó)\b|\bqu[oó]rum\b"
         r"|\bevacuad[oa]s?\s+(?:todos\s+)?(?:los\s+puntos|el\s+orden)\b"
-        r"|\ben\s+(?:la\s+ciudad|el\s+municipio|el\s+recinto)\b.{0,120}\b(?:se\s+reuni|siendo\s+las|a\s+los)\b",
+        r"|\ben\s+(?:la\s+ciudad|el\s+municipio|el\s+recinto)\b.{0,120}\b(?:se\s+reuni|siendo\s+las"
+        r"|a\s+los)\b",
         re.I,
     ),
 }

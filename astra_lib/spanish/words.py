@@ -73,7 +73,8 @@ _NUMERALS = (
 _DERIVED = r"\w{3,}(?:mente|[ií]sim[oa]s?|ismo|istas?|ci[oó]n|ciones)"
 _REGULAR = re.compile(rf"(?:{_NUMERALS}|{_DERIVED})$")
 _PREFIXES = (
-    "pro|pre|re|geo|anti|sub|des|bio|auto|micro|super|sobre|inter|multi|mini|contra|extra|tele|hidro|agro|eco|socio"
+    "pro|pre|re|geo|anti|sub|des|bio|auto|micro|super|sobre|inter|multi|mini|contra|extra|tele"
+    "|hidro|agro|eco|socio"
     "|video|foto|ciber|infra"
 )
 _PREFIX = re.compile(rf"(?:{_PREFIXES})(?=\w{{4}})")

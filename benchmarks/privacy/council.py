@@ -25,7 +25,8 @@ Ramiro Castañeda Ulloa|Ramiro Catañeda Ulloa|Aparicio Lozada|Mercedes Paternin
 # the topics these were checked in
 CHECKED = ("b", "c", "d")
 _TITLES = re.compile(
-    r"^(?:(?:Doctora?|Señora?|Ingenier[oa]|Capit[aá]n|Arquitect[oa]|Licenciad[oa]|Subintendente|Mayor|Teniente|Abogad[oa]|Don|Doña|Padre|"
+    r"^(?:(?:Doctora?|Señora?|Ingenier[oa]|Capit[aá]n|Arquitect[oa]|Licenciad[oa]|Subintendente"
+    r"|Mayor|Teniente|Abogad[oa]|Don|Doña|Padre|"
     r"Economista|Psic[oó]log[oa]|Profesora?|Enfermer[oa]|Coronel|Veterinari[oa]|Bi[oó]log[oa])\s+)+"
 )
 _HEARD = (
